@@ -1,0 +1,41 @@
+# The verbs of the project. `make setup` is what every other verb starts with; it does nothing the second time.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CONFIG ?=
+LISTEN ?=
+
+.PHONY: run test setup generate lint bench golden clean
+
+run: setup ## generate the bundle and start the exporter in the foreground
+	$(BIN)/python generate.py
+	$(BIN)/net-exporter run $(if $(CONFIG),--config $(CONFIG)) $(if $(LISTEN),--listen $(LISTEN))
+
+test: setup lint ## every check and every test
+	$(BIN)/python generate.py --check
+	$(BIN)/python -m pytest
+
+setup: .venv/.ready ## virtual environment, pinned dependencies, system packages where we are root
+
+.venv/.ready: pyproject.toml setup.sh
+	PYTHON=$(PYTHON) ./setup.sh
+	touch $@
+
+generate: setup ## write bundle/ anew
+	$(BIN)/python generate.py
+
+lint: setup ## style, types, layers, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell exporter dashboards alerts scrape docs tests README.md CHANGELOG.md generate.py
+
+bench: setup ## measure what the README promises
+	$(BIN)/python -m tests.bench
+
+golden: setup ## refresh tests/golden after an intended change
+	$(BIN)/python -m pytest tests/golden --refresh-golden
+
+clean: ## forget the environment
+	rm -rf .venv

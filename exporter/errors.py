@@ -1,0 +1,52 @@
+"""What can go wrong, each with the place and the next step.
+
+Everything a user may see derives from `NetExporterError`; the command line prints its text as one line.
+"""
+
+
+class NetExporterError(Exception):
+    """Base of all errors that carry a message for the user."""
+
+
+class UsageError(NetExporterError):
+    """A wrong option, probe name or configuration key; exit code 2, nothing started."""
+
+
+class StartError(NetExporterError):
+    """The machine refuses what was asked, for example a port in use; exit code 1."""
+
+
+class DeclarationError(NetExporterError):
+    """A probe, query, panel or alert contradicts the registry; raised while building, never while running."""
+
+
+class CollectError(NetExporterError):
+    """Base of what a source or probe may raise during a cycle; the runtime turns it into an outcome."""
+
+
+class NoDataError(CollectError):
+    """The source exists and is healthy but holds nothing to report now."""
+
+
+class UnsupportedError(CollectError):
+    """This machine cannot offer the source; the message says why and what would enable it."""
+
+
+class GoneError(CollectError):
+    """The network namespace or process ended while it was being read; only its own series are lost."""
+
+
+class SourceError(CollectError):
+    """A source gave something unreadable or unexpected.
+
+    Args:
+        path: file or kernel interface that was read.
+        expected: what the parser wanted to find.
+        found: the offending bytes, shortened.
+        line: line number in the file, counted from 1.
+    """
+
+    def __init__(self, path: str, expected: str, found: object = None, *, line: int | None = None) -> None:
+        place = path if line is None else f"{path} line {line}"
+        shown = "" if found is None else f", found {found!r:.80}"
+        super().__init__(f"{place}: expected {expected}{shown}")

@@ -1,0 +1,1 @@
+"""Which network namespace and which process belongs to which pod."""

@@ -1,0 +1,83 @@
+"""Pods without a cluster: every named or process-held network namespace is one.
+
+The names are stable for as long as the namespace lives: its file name under /run/netns, else its inode number.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from exporter.errors import SourceError
+from exporter.model.pod import NetnsRef, Pod
+from exporter.sources import netns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.model.probe import Env
+
+NAMESPACE = "standalone"  # value of the namespace label; pods of a cluster carry their real one
+
+
+def discover(env: Env) -> tuple[NetnsRef, ...]:
+    """All network namespaces that can be seen, the host's first, then by pod name.
+
+    Raises SourceError when not even the host's can be determined.
+    """
+    host = _host_inode(env.proc)
+    pids = _pids_by_inode(env.proc)
+    paths = _named(env.netns_dir)
+    pods = [
+        NetnsRef(Pod(NAMESPACE, _pod_name(inode, paths), inode), tuple(pids.get(inode, ())), paths.get(inode, ""))
+        for inode in pids.keys() | paths.keys()
+        if inode != host
+    ]
+    host_ref = NetnsRef(Pod("", "", host), tuple(pids.get(host, ())))
+    return (host_ref, *sorted(pods, key=lambda ref: ref.pod))
+
+
+def _pod_name(inode: int, paths: dict[int, str]) -> str:
+    return os.path.basename(paths[inode]) if inode in paths else f"ns{inode}"
+
+
+def _host_inode(proc: Path) -> int:
+    """The namespace of process 1, or our own where that one may not be seen. 0 where the tree tells neither."""
+    for process in ("1", "self"):
+        try:
+            return netns.inode_of(f"{proc}/{process}/ns/net")
+        except OSError:
+            continue
+    if not os.path.isdir(f"{proc}/1/net"):
+        raise SourceError(f"{proc}/1/net", "the host's network files (is --proc right?)", "no such directory")
+    return 0
+
+
+def _pids_by_inode(proc: Path) -> dict[int, list[int]]:
+    """Processes in each namespace, ascending; those that may not be seen are left out."""
+    found: dict[int, list[int]] = {}
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
+        try:
+            inode = netns.inode_of(f"{proc}/{pid}/ns/net")
+        except OSError:
+            continue
+        found.setdefault(inode, []).append(pid)
+    return found
+
+
+def _named(directory: Path) -> dict[int, str]:
+    """Namespaces that are mounted under `directory`; a file whose mount is gone names none."""
+    try:
+        namespace_device = os.stat("/proc/self/ns/net").st_dev
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except OSError:
+        return {}
+    named: dict[int, str] = {}
+    for entry in entries:
+        try:
+            status = os.stat(entry.path)
+        except OSError:
+            continue
+        if status.st_dev == namespace_device:
+            named[status.st_ino] = entry.path
+    return named

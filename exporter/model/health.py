@@ -1,0 +1,160 @@
+"""The exporter's own health, declared like any other metric; the runtime fills these in."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from exporter.model.metric import Kind, Label, Metric, Scope, Unit
+
+_own = partial(Metric, probe="exporter", scope=Scope.NODE, source="the exporter itself")
+_process = partial(Metric, probe="exporter", scope=Scope.NODE, source="/proc/self", external=True)
+
+PROBE_LABEL = Label(name="probe", help="Name of the probe.", budget=64)
+STATUS_LABEL = Label(
+    name="status",
+    help="How the probe ended its last cycle.",
+    values=("ok", "no_data", "unsupported", "failed", "timed_out", "disabled"),
+)
+READER_LABEL = Label(name="reader", help="Kernel interface that was read.", budget=64)
+VERSION_LABEL = Label(name="version", help="Version of the exporter.", budget=1)
+JOB_LABEL = Label(name="job", help="Scrape job.", budget=1)
+INSTANCE_LABEL = Label(name="instance", help="Scraped address.", budget=1)
+
+PROBE_STATUS = _own(
+    name="probe_status",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Whether the probe ended its last cycle in this status, 1 or 0.",
+    labels=(PROBE_LABEL, STATUS_LABEL),
+    advice="Run `net-exporter check`: it prints the reason and what would mend it.",
+)
+PROBE_SECONDS = _own(
+    name="probe_duration_seconds",
+    kind=Kind.GAUGE,
+    unit=Unit.SECONDS,
+    help="Time the probe took in its last cycle, without the shared reading of namespaces.",
+    labels=(PROBE_LABEL,),
+)
+READER_SECONDS = _own(
+    name="reader_duration_seconds",
+    kind=Kind.GAUGE,
+    unit=Unit.SECONDS,
+    help="Time the last cycle spent reading one kernel interface in all namespaces.",
+    labels=(READER_LABEL,),
+)
+CYCLE_SECONDS = _own(
+    name="cycle_duration_seconds",
+    kind=Kind.GAUGE,
+    unit=Unit.SECONDS,
+    help="Wall time of the last collection cycle.",
+)
+CYCLE_CPU_SECONDS = _own(
+    name="cycle_cpu_seconds_total",
+    kind=Kind.COUNTER,
+    unit=Unit.SECONDS,
+    help="Processor time spent in collection cycles.",
+)
+CYCLES = _own(
+    name="cycles_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Collection cycles completed.",
+)
+CYCLE_TIME = _own(
+    name="last_cycle_timestamp_seconds",
+    kind=Kind.GAUGE,
+    unit=Unit.SECONDS,
+    help="Unix time at which the last cycle started.",
+)
+RENDER_SECONDS = _own(
+    name="render_duration_seconds",
+    kind=Kind.GAUGE,
+    unit=Unit.SECONDS,
+    help="Time it took to render the last exposition.",
+)
+PODS = _own(
+    name="pods",
+    kind=Kind.GAUGE,
+    unit=Unit.OBJECTS,
+    help="Network namespaces seen in the last cycle, the host's excluded.",
+)
+SERIES = _own(
+    name="series",
+    kind=Kind.GAUGE,
+    unit=Unit.OBJECTS,
+    help="Series exposed by the last cycle.",
+)
+SERIES_DROPPED = _own(
+    name="series_dropped_total",
+    kind=Kind.COUNTER,
+    unit=Unit.OBJECTS,
+    help="Series cut because a limit was reached.",
+    labels=(PROBE_LABEL,),
+    advice="Raise `metrics.maxSeries`, or select fewer probes or devices.",
+)
+NETNS_GONE = _own(
+    name="namespaces_gone_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Network namespaces that ended while they were being read.",
+)
+BUILD_INFO = _own(
+    name="build_info",
+    kind=Kind.GAUGE,
+    unit=Unit.ONE,
+    help="Always 1; the version is a label.",
+    labels=(VERSION_LABEL,),
+)
+
+# Exposed by prometheus_client's process collector and by Prometheus itself: not ours to name.
+PROCESS_CPU = _process(
+    name="process_cpu",
+    kind=Kind.COUNTER,
+    unit=Unit.SECONDS,
+    help="Processor time of the exporter.",
+    kubeskoop="process_cpu_seconds_total",
+    inspector="process_cpu_seconds_total",
+    labels=(JOB_LABEL, INSTANCE_LABEL),
+)
+PROCESS_MEMORY = _process(
+    name="process_memory",
+    kind=Kind.GAUGE,
+    unit=Unit.BYTES,
+    help="Resident memory of the exporter.",
+    kubeskoop="process_resident_memory_bytes",
+    inspector="process_resident_memory_bytes",
+    labels=(JOB_LABEL, INSTANCE_LABEL),
+)
+UP = Metric(
+    probe="exporter",
+    name="up",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Whether Prometheus could scrape the exporter, 1 or 0.",
+    scope=Scope.NODE,
+    source="Prometheus",
+    external=True,
+    kubeskoop="up",
+    inspector="up",
+    labels=(JOB_LABEL, INSTANCE_LABEL),
+    advice="See whether the DaemonSet's pod runs on that node and whether port 9102 is reachable.",
+)
+
+METRICS = (
+    PROBE_STATUS,
+    PROBE_SECONDS,
+    READER_SECONDS,
+    CYCLE_SECONDS,
+    CYCLE_CPU_SECONDS,
+    CYCLES,
+    CYCLE_TIME,
+    RENDER_SECONDS,
+    PODS,
+    SERIES,
+    SERIES_DROPPED,
+    NETNS_GONE,
+    BUILD_INFO,
+    PROCESS_CPU,
+    PROCESS_MEMORY,
+    UP,
+)

@@ -1,0 +1,182 @@
+"""What a probe is: its declaration, and the world it may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from exporter.model.metric import Metric
+    from exporter.model.pod import Pod
+    from exporter.model.snapshot import Table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What the world is. Passed in, so that a test or a container can pass another one.
+
+    Args:
+        proc: root of a procfs; host values are read from `proc/1/net`.
+        sys: root of a sysfs.
+        netns_dir: where `ip netns` keeps named namespaces.
+        node: name of this node, as put into labels.
+        options: probe name -> option name -> value, from the configuration.
+    """
+
+    proc: Path
+    sys: Path
+    netns_dir: Path
+    node: str
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Netns(Protocol):
+    """A network namespace for the length of a visit: the only way a source reaches into one."""
+
+    @property
+    def pod(self) -> Pod:
+        """Its owner."""
+
+    @property
+    def root(self) -> Path:
+        """Where its files are, for error messages and for files that are not under net/."""
+
+    def read(self, name: str) -> bytes:
+        """Content of its `/proc/net/<name>`. Raises UnsupportedError when this kernel has no such file."""
+
+    def sysctl(self, name: str) -> bytes:
+        """Content of its `/proc/sys/net/<name>`. Raises UnsupportedError when there is none."""
+
+    def netlink(self, protocol: int, request: bytes) -> bytes:
+        """Send one dump request on a netlink socket inside the namespace; all answers, concatenated."""
+
+
+# Runs inside a namespace, once per cycle and namespace however many probes ask for its result.
+Reader: TypeAlias = Callable[[Netns], T]
+
+
+class Cycle(Protocol):
+    """One round of collection, as a probe sees it."""
+
+    @property
+    def env(self) -> Env:
+        """The world."""
+
+    @property
+    def host(self) -> Pod:
+        """The owner of node-wide numbers."""
+
+    @property
+    def pids(self) -> Mapping[Pod, tuple[int, ...]]:
+        """Processes of each owner, the host's included."""
+
+    def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
+        """What `reader` found in each namespace still alive, the host first. Raises what it raised in any."""
+
+    def on_host(self, reader: Reader[T]) -> T:
+        """What `reader` found in the host's namespace. Raises what it raised there."""
+
+
+class Probe(Protocol):
+    """A running probe."""
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        """All tables of one cycle, complete, or an exception from `exporter.errors`."""
+
+    def close(self) -> None:
+        """Give back what `open` took."""
+
+
+class RequirementKind(Enum):
+    """What a probe may need from the machine; feeds `check`, the manifests and the reference."""
+
+    FILE = "file"
+    MODULE = "kernel module"
+    CAPABILITY = "capability"
+    KERNEL = "kernel"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing a probe needs.
+
+    Args:
+        kind: what sort of thing.
+        what: its name, for example CAP_SYS_ADMIN or /proc/slabinfo.
+        why: what would be missing without it, one clause.
+    """
+
+    kind: RequirementKind
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A setting of one probe, in the configuration under `metrics.probes[].args`.
+
+    Args:
+        name: key.
+        help: one sentence.
+        default: value used when the key is absent; its type is the type accepted.
+        choices: for lists and strings, the values accepted; empty accepts all.
+    """
+
+    name: str
+    help: str
+    default: Any
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """The declaration of one probe: the constant `PROBE` of its module.
+
+    Args:
+        name: equals the module's name.
+        summary: one sentence.
+        metrics: everything it can ever emit.
+        open: makes the running probe; touches the machine, so never called on import.
+        readers: what it needs read inside every namespace; shared with other probes.
+        host_readers: what it needs read in the host's namespace only.
+        requires: what the machine must offer.
+        options: its settings.
+        default: whether it runs without being asked for.
+        advice: what to do when its metrics rise.
+        deadline: seconds after which it counts as TIMED_OUT.
+    """
+
+    name: str
+    summary: str
+    metrics: tuple[Metric, ...]
+    open: Callable[[Env], Probe]
+    readers: tuple[Reader[Any], ...] = ()
+    host_readers: tuple[Reader[Any], ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    options: tuple[Option, ...] = ()
+    default: bool = True
+    advice: str = ""
+    deadline: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stateless:
+    function: Callable[[Cycle], list[Table]]
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        return self.function(cycle)
+
+    def close(self) -> None:
+        """Nothing was taken."""
+
+
+def stateless(function: Callable[[Cycle], list[Table]]) -> Callable[[Env], Probe]:
+    """Make `open` for a probe that keeps nothing between cycles."""
+    return lambda _env: _Stateless(function)

@@ -1,0 +1,119 @@
+"""THE registry: every probe that exists, found by looking, checked once, then frozen."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from exporter import probes as probe_package
+from exporter.errors import DeclarationError, UsageError
+from exporter.model import health
+from exporter.model.metric import IDENTITY_LABELS, Kind, Metric, Naming, Scope
+from exporter.model.probe import ProbeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All probe declarations, by name, plus the exporter's own health.
+
+    Args:
+        probes: the probes that can run, sorted by name.
+        own: declaration of the self-metrics; exposed by the runtime, not collected by a probe.
+    """
+
+    probes: tuple[ProbeSpec, ...]
+    own: tuple[Metric, ...]
+
+    def metrics(self) -> Iterator[Metric]:
+        """Every metric, in the order of probes and declarations, self-metrics last."""
+        for spec in self.probes:
+            yield from spec.metrics
+        yield from self.own
+
+    def probe(self, name: str) -> ProbeSpec:
+        """Look one up. Raises UsageError naming the nearest one."""
+        for spec in self.probes:
+            if spec.name == name:
+                return spec
+        raise UsageError(f"unknown probe {name!r}{nearest(name, (spec.name for spec in self.probes))}")
+
+    def spec_of(self, metric: Metric) -> ProbeSpec | None:
+        """The probe that measures a metric; None for the exporter's own."""
+        return next((spec for spec in self.probes if spec.name == metric.probe and metric in spec.metrics), None)
+
+    def metric(self, name: str) -> Metric:
+        """Look one up by any name of any dialect. Raises UsageError naming the nearest one."""
+        names = self._names()
+        if name in names:
+            return names[name]
+        raise UsageError(f"unknown metric {name!r}{nearest(name, names)}")
+
+    def _names(self) -> dict[str, Metric]:
+        found: dict[str, Metric] = {}
+        for metric in self.metrics():
+            for name in (*(metric.name_in(naming) for naming in Naming), *metric.aliases):
+                found.setdefault(name, metric)
+        return found
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for an error text: `; did you mean 'tcpext'?`, or nothing when none is near."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@cache
+def load() -> Registry:
+    """Import every module of `exporter.probes` and check what they declare. Raises DeclarationError."""
+    specs = []
+    for module in sorted(pkgutil.iter_modules(probe_package.__path__), key=lambda found: found.name):
+        spec = getattr(importlib.import_module(f"{probe_package.__name__}.{module.name}"), "PROBE", None)
+        if not isinstance(spec, ProbeSpec) or spec.name != module.name:
+            raise DeclarationError(f"exporter/probes/{module.name}.py must define PROBE named {module.name!r}")
+        specs.append(spec)
+    registry = Registry(tuple(specs), health.METRICS)
+    validate(registry)
+    return registry
+
+
+def validate(registry: Registry) -> None:
+    """Check all declarations against each other. Raises DeclarationError naming the first that is wrong."""
+    for spec in registry.probes:
+        for metric in spec.metrics:
+            if metric.probe != spec.name:
+                raise DeclarationError(f"{spec.name}: metric {metric.name} names probe {metric.probe!r}")
+    taken: dict[str, Metric] = {}
+    for metric in registry.metrics():
+        _validate_metric(metric)
+        for name in {*(metric.name_in(naming) for naming in Naming), *metric.aliases}:
+            if taken.setdefault(name, metric) is not metric:
+                raise DeclarationError(f"name {name} is declared twice: by {metric.probe} and {taken[name].probe}")
+
+
+def _validate_metric(metric: Metric) -> None:
+    where = f"{metric.probe}: metric {metric.name}"
+    for naming in Naming:
+        if not _NAME.fullmatch(metric.name_in(naming)):
+            raise DeclarationError(f"{where}: {metric.name_in(naming)!r} is not a metric name")
+    if not metric.help.endswith(".") or not metric.help[:1].isupper() or "\n" in metric.help:
+        raise DeclarationError(f"{where}: help must be one sentence that ends with a period")
+    if not metric.source:
+        raise DeclarationError(f"{where}: says no source")
+    if metric.name.endswith("_total") and metric.kind is not Kind.COUNTER:
+        raise DeclarationError(f"{where}: a name ending in _total must be a counter")
+    reserved = {identity.name_in(naming) for naming in Naming for identity in IDENTITY_LABELS[naming]}
+    for label in metric.labels:
+        if not _NAME.fullmatch(label.name) or (label.name in reserved and not metric.external):
+            raise DeclarationError(f"{where}: label {label.name!r} is reserved or not a label name")
+        if not label.values and label.budget <= 0 and metric.scope is not Scope.NODE:
+            raise DeclarationError(f"{where}: open label {label.name!r} needs a budget")

@@ -1,0 +1,1 @@
+"""The cycle: sweep the namespaces, run the probes, bound the result."""

@@ -1,0 +1,190 @@
+"""One collection cycle: sweep, probes, outcomes. A probe that hangs or fails costs only itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from exporter.errors import CollectError, NoDataError, UnsupportedError
+from exporter.model.snapshot import Outcome, Snapshot, Status, Table
+from exporter.runtime import limits
+from exporter.runtime.attempt import attempt
+from exporter.runtime.sweep import Round, reader_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from exporter.model.pod import NetnsRef
+    from exporter.model.probe import Env, Probe, ProbeSpec, Reader
+
+_POLL = 0.05  # how often a running cycle is looked at for a hang
+
+
+@dataclass(slots=True)
+class RunningProbe:
+    """A declaration with its opened probe, or the error that opening it ended in."""
+
+    spec: ProbeSpec
+    probe: Probe | CollectError
+
+
+@dataclass(slots=True)
+class Costs:
+    """What collecting has cost and cut since the start; the self-metrics read it."""
+
+    cycles: int = 0
+    cpu_seconds: float = 0.0
+    namespaces_gone: int = 0
+    series_dropped: Counter[str] = field(default_factory=Counter)
+    reader_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class _Run(threading.Thread):
+    """The thread that does a cycle's work. It may get stuck in the kernel; then it is left behind."""
+
+    def __init__(self, round_: Round, probes: Collection[RunningProbe], skip: set[Any]) -> None:
+        super().__init__(name="cycle", daemon=True)
+        self.round = round_
+        self.cpu_seconds = 0.0
+        self.failure: CollectError | None = None
+        self.done: dict[str, tuple[list[Table] | CollectError, float]] = {}
+        self._probes = [each for each in probes if each.spec.name not in skip]
+        self._skip = skip
+        self.step: ProbeSpec | Reader[Any] | None = None
+        self.step_started = time.monotonic()
+
+    def run(self) -> None:
+        """Sweep, then let each probe make sense of what was found."""
+        readers = [r for p in self._probes for r in p.spec.readers if r not in self._skip]
+        host_readers = [r for p in self._probes for r in p.spec.host_readers if r not in self._skip]
+        swept = attempt(self.round.sweep, dict.fromkeys(readers), dict.fromkeys(host_readers), self._note)
+        if isinstance(swept, CollectError):
+            self.failure = swept
+        for each in self._probes:
+            self._note(each.spec)
+            before = time.perf_counter()
+            result = self._collect(each)
+            self.done[each.spec.name] = (result, time.perf_counter() - before)
+        self.cpu_seconds = time.thread_time()
+
+    def _note(self, step: ProbeSpec | Reader[Any]) -> None:
+        self.step_started = time.monotonic()
+        self.step = step
+
+    def _collect(self, each: RunningProbe) -> list[Table] | CollectError:
+        if isinstance(each.probe, CollectError):
+            return each.probe
+        if self.failure is not None:
+            return self.failure
+        tables = attempt(each.probe.collect, self.round)
+        if isinstance(tables, CollectError):
+            return tables
+        declared = frozenset(metric.name for metric in each.spec.metrics)
+        return attempt(limits.check, tables, declared, each.spec.name) or tables
+
+
+class Collector:
+    """Runs cycles one after the other and keeps the books about them."""
+
+    def __init__(
+        self,
+        env: Env,
+        probes: Collection[RunningProbe],
+        disabled: Collection[str],
+        discover: Callable[[Env], tuple[NetnsRef, ...]],
+        *,
+        max_series: int,
+    ) -> None:
+        self.costs = Costs()
+        self._env = env
+        self._probes = tuple(probes)
+        self._disabled = tuple(disabled)
+        self._discover = discover
+        self._max_series = max_series
+        self._stuck: dict[Any, _Run] = {}  # reader, or probe name -> the thread that hangs in it
+
+    def cycle(self) -> Snapshot:
+        """Do one cycle. Never raises for what a source or probe does."""
+        taken_at, started = time.time(), time.monotonic()
+        refs = attempt(self._discover, self._env)
+        if isinstance(refs, CollectError):
+            outcomes = [Outcome(each.spec.name, Status.FAILED, str(refs)) for each in self._probes]
+            return Snapshot((), (*outcomes, *self._off()), (), taken_at, time.monotonic() - started)
+        self._stuck = {step: run for step, run in self._stuck.items() if run.is_alive()}
+        run = self._run(refs)
+        tables, outcomes = self._judge(run)
+        self.costs.cycles += 1
+        self.costs.cpu_seconds += run.cpu_seconds
+        self.costs.namespaces_gone += len(run.round.gone)
+        self.costs.reader_seconds = {reader_name(reader): took for reader, took in run.round.seconds.items()}
+        pods = tuple(ref.pod for ref in refs)
+        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, time.monotonic() - started)
+
+    def _off(self) -> list[Outcome]:
+        return [Outcome(name, Status.DISABLED, "not selected") for name in self._disabled]
+
+    def _run(self, refs: tuple[NetnsRef, ...]) -> _Run:
+        """Run to the end; each time a step exceeds its deadline, leave that thread and start over without it."""
+        while True:
+            run = _Run(Round(self._env, refs), self._probes, set(self._stuck))
+            run.start()
+            while run.is_alive():
+                run.join(_POLL)
+                step, late = run.step, time.monotonic() - run.step_started
+                if run.is_alive() and step is not None and late > self._deadline(step):
+                    self._stuck[getattr(step, "name", step)] = run
+                    break
+            else:
+                return run
+
+    def _deadline(self, step: ProbeSpec | Reader[Any]) -> float:
+        deadline: float | None = getattr(step, "deadline", None)
+        if deadline is not None:
+            return deadline
+        users = (p.spec for p in self._probes if step in (*p.spec.readers, *p.spec.host_readers))
+        return min((spec.deadline for spec in users), default=1.0)
+
+    def _judge(self, run: _Run) -> tuple[tuple[Table, ...], list[Outcome]]:
+        tables: list[Table] = []
+        outcomes: list[Outcome] = []
+        room = self._max_series
+        for each in self._probes:
+            name = each.spec.name
+            stuck = self._stuck_in(each.spec)
+            if stuck:
+                outcomes.append(Outcome(name, Status.TIMED_OUT, f"{stuck} has not come back"))
+                continue
+            result, seconds = run.done[name]
+            if isinstance(result, CollectError):
+                outcomes.append(Outcome(name, _status(result), str(result), seconds))
+                continue
+            for table in result:
+                kept, over_label = limits.within_label_budget(table)
+                kept, over_total = limits.within_total(kept, room)
+                room -= len(kept.rows) * len(kept.metrics)
+                self.costs.series_dropped[name] += over_label + over_total
+                tables.append(kept)
+            outcomes.append(Outcome(name, Status.OK, "", seconds))
+        return tuple(tables), outcomes
+
+    def _stuck_in(self, spec: ProbeSpec) -> str:
+        """Which part of a probe hangs; empty when none does."""
+        if spec.name in self._stuck:
+            return f"probe {spec.name}"
+        readers = (reader for reader in (*spec.readers, *spec.host_readers) if reader in self._stuck)
+        return next((reader_name(reader) for reader in readers), "")
+
+    def close(self) -> None:
+        """Close every probe."""
+        for each in self._probes:
+            if not isinstance(each.probe, CollectError):
+                each.probe.close()
+
+
+def _status(error: CollectError) -> Status:
+    if isinstance(error, UnsupportedError):
+        return Status.UNSUPPORTED
+    return Status.NO_DATA if isinstance(error, NoDataError) else Status.FAILED

@@ -1,0 +1,55 @@
+"""Everything that can grow is bounded, and what was cut is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from exporter.errors import CollectError
+from exporter.model.snapshot import Row, Table
+
+if TYPE_CHECKING:
+    from exporter.model.pod import Pod
+
+
+class ContradictionError(CollectError):
+    """A probe handed over what it had not declared, or the same series twice."""
+
+
+def check(tables: list[Table], declared: frozenset[str], probe: str) -> None:
+    """Refuse tables that would break the whole exposition. Raises ContradictionError."""
+    seen: set[str] = set()
+    for table in tables:
+        for metric in table.metrics:
+            if metric.probe != probe or metric.name not in declared:
+                raise ContradictionError(f"probe {probe} emitted {metric.name}, which it does not declare")
+            if metric.name in seen:
+                raise ContradictionError(f"probe {probe} emitted {metric.name} in two tables")
+            seen.add(metric.name)
+        keys = {(row.pod.namespace, row.pod.name, row.labels) for row in table.rows}
+        if len(keys) != len(table.rows):
+            twice = Counter((row.pod.namespace, row.pod.name, row.labels) for row in table.rows).most_common(1)
+            raise ContradictionError(f"probe {probe} emitted {table.metrics[0].name} twice for {twice[0][0]}")
+
+
+def within_label_budget(table: Table) -> tuple[Table, int]:
+    """Cut rows beyond what the open labels allow per pod. Returns the table and how many series were cut."""
+    budget = min((label.budget for label in table.metrics[0].labels if not label.values), default=0)
+    if not budget or len(table.rows) <= budget:
+        return table, 0
+    used: Counter[Pod] = Counter()
+    kept: list[Row] = []
+    for row in table.rows:
+        used[row.pod] += 1
+        if used[row.pod] <= budget:
+            kept.append(row)
+    return Table(table.metrics, kept), (len(table.rows) - len(kept)) * len(table.metrics)
+
+
+def within_total(table: Table, room: int) -> tuple[Table, int]:
+    """Cut whole rows beyond `room` series. Returns the table and how many series were cut."""
+    width = len(table.metrics)
+    fitting = max(room, 0) // width
+    if len(table.rows) <= fitting:
+        return table, 0
+    return Table(table.metrics, table.rows[:fitting]), (len(table.rows) - fitting) * width

@@ -1,0 +1,104 @@
+"""Visit every namespace once per cycle and run all wanted readers there.
+
+Entering a namespace costs about as much as reading a small file in it, so readers share the visit; a file that
+three probes need is read once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
+from exporter.runtime.attempt import attempt
+from exporter.sources.netns import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from exporter.model.pod import NetnsRef, Pod
+    from exporter.model.probe import Env, Reader
+
+T = TypeVar("T")
+
+
+def reader_name(reader: Reader[Any]) -> str:
+    """Short name for people, for example `snmp.read_netstat`."""
+    return f"{reader.__module__.rpartition('.')[2]}.{reader.__name__}"
+
+
+class Round:
+    """What one sweep found; the `Cycle` that probes see."""
+
+    def __init__(self, env: Env, refs: tuple[NetnsRef, ...]) -> None:
+        self.env = env
+        self.refs = refs
+        self.host: Pod = refs[0].pod
+        self.pids: Mapping[Pod, tuple[int, ...]] = {ref.pod: ref.pids for ref in refs}
+        self.gone: set[Pod] = set()
+        self.seconds: dict[Reader[Any], float] = defaultdict(float)
+        self._results: dict[Reader[Any], dict[Pod, Any]] = defaultdict(dict)
+
+    def sweep(
+        self,
+        readers: Collection[Reader[Any]],
+        host_readers: Collection[Reader[Any]],
+        on_step: Callable[[Reader[Any]], None],
+    ) -> None:
+        """Run the readers in every namespace. `on_step` is told what is about to run, so a hang can be blamed."""
+        visitor = Visitor(self.env.proc)
+        try:
+            for ref in self.refs:
+                is_host = ref.pod is self.host
+                wanted = {*readers, *host_readers} if is_host else readers
+                failure = attempt(self._visit, visitor, ref, wanted, on_step)
+                if isinstance(failure, GoneError) and not is_host:
+                    self.gone.add(ref.pod)
+                elif failure is not None:
+                    for reader in wanted:
+                        self._results[reader][ref.pod] = failure
+        finally:
+            visitor.close()
+
+    def _visit(
+        self,
+        visitor: Visitor,
+        ref: NetnsRef,
+        readers: Collection[Reader[Any]],
+        on_step: Callable[[Reader[Any]], None],
+    ) -> None:
+        with visitor.visit(ref, host=ref.pod is self.host) as netns:
+            for reader in readers:
+                on_step(reader)
+                before = time.perf_counter()
+                self._results[reader][ref.pod] = attempt(reader, netns)
+                self.seconds[reader] += time.perf_counter() - before
+
+    def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
+        """Results of the namespaces that are still alive.
+
+        A namespace that lacks the source (IPv6 switched off in one pod) has a gap; only where all lack it is
+        that the outcome.
+        """
+        absent: CollectError | None = None
+        found = False
+        for pod, result in self._results.get(reader, {}).items():
+            if isinstance(result, GoneError) or pod in self.gone:
+                continue
+            if isinstance(result, UnsupportedError | NoDataError):
+                absent = result
+                continue
+            if isinstance(result, CollectError):
+                raise result
+            found = True
+            yield pod, result
+        if absent is not None and not found:
+            raise absent
+
+    def on_host(self, reader: Reader[T]) -> T:
+        """The result in the host's namespace."""
+        result: T | CollectError = self._results[reader][self.host]
+        if isinstance(result, CollectError):
+            raise result
+        return result

@@ -1,0 +1,109 @@
+"""Netlink dumps over a raw socket: one request, all answers, no message objects.
+
+A general netlink library costs 10 to 56 times as much per message, which would be most of a cycle.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from exporter.errors import SourceError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# linux/netlink.h
+HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+ATTRIBUTE = struct.Struct("=HH")  # length, type
+NLM_F_REQUEST_DUMP = 0x301
+NLMSG_ERROR = 2
+NLMSG_DONE = 3
+_TYPE_MASK = 0x3FFF  # the upper two bits are flags (nested, byte order)
+_CHUNK = 1 << 16
+_ERRNO = struct.Struct("=i")
+
+_ABSENT = {errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EAFNOSUPPORT}
+
+
+def request(message_type: int, payload: bytes, flags: int = NLM_F_REQUEST_DUMP) -> bytes:
+    """One netlink message, ready to send."""
+    return HEADER.pack(HEADER.size + len(payload), message_type, flags, 1, 0) + payload
+
+
+def open_socket(protocol: int) -> socket.socket:
+    """A netlink socket in the calling thread's network namespace. Raises UnsupportedError."""
+    try:
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+    except OSError as error:
+        message = f"netlink protocol {protocol} cannot be opened: {error.strerror}"
+        raise UnsupportedError(message) from error
+
+
+def exchange(sock: socket.socket, message: bytes) -> bytes:
+    """Send a request and gather all answers up to the end of the dump or the acknowledgement.
+
+    Raises UnsupportedError when the kernel does not know the request, SourceError for any other refusal.
+    """
+    try:
+        sock.send(message)
+        chunks = []
+        while True:
+            chunk = sock.recv(_CHUNK)
+            chunks.append(chunk)
+            if _is_last(chunk):
+                return b"".join(chunks)
+    except OSError as error:
+        raise _refusal(error.errno or errno.EIO) from error
+
+
+def _is_last(chunk: bytes) -> bool:
+    offset = 0
+    while offset + HEADER.size <= len(chunk):
+        length, kind, flags, _, _ = HEADER.unpack_from(chunk, offset)
+        if kind == NLMSG_ERROR:
+            (code,) = _ERRNO.unpack_from(chunk, offset + HEADER.size)
+            if code:
+                raise _refusal(-code)
+            return True
+        if kind == NLMSG_DONE or not flags & 2:  # a message without NLM_F_MULTI is a whole answer
+            return True
+        offset += length + 3 & ~3 or HEADER.size
+    return False
+
+
+def _refusal(code: int) -> SourceError | UnsupportedError:
+    text = os.strerror(code)
+    if code in _ABSENT:
+        return UnsupportedError(f"the kernel does not answer this netlink request: {text}")
+    return SourceError("netlink", "an answer", text)
+
+
+def messages(answer: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and payload of each data message. Raises SourceError on a truncated one."""
+    offset, end = 0, len(answer)
+    while offset < end:
+        if offset + HEADER.size > end:
+            raise SourceError("netlink", "a whole message header", answer[offset:])
+        length, kind, _, _, _ = HEADER.unpack_from(answer, offset)
+        if length < HEADER.size or offset + length > end:
+            raise SourceError("netlink", f"{length} bytes of message", answer[offset : offset + 32])
+        if kind not in (NLMSG_DONE, NLMSG_ERROR):
+            yield kind, answer[offset + HEADER.size : offset + length]
+        offset += length + 3 & ~3
+
+
+def attributes(payload: bytes, offset: int = 0) -> dict[int, bytes]:
+    """Attribute type -> value from `offset` on. Raises SourceError on a truncated one."""
+    found: dict[int, bytes] = {}
+    end = len(payload)
+    while offset + ATTRIBUTE.size <= end:
+        length, kind = ATTRIBUTE.unpack_from(payload, offset)
+        if length < ATTRIBUTE.size or offset + length > end:
+            raise SourceError("netlink", f"{length} bytes of attribute", payload[offset : offset + 32])
+        found[kind & _TYPE_MASK] = payload[offset + ATTRIBUTE.size : offset + length]
+        offset += length + 3 & ~3
+    return found

@@ -1,0 +1,178 @@
+"""Visiting network namespaces: the only module that enters one.
+
+A visit opens the namespace, checks that it is still the one meant (a process id may have been reused), works
+and lets go. Nothing here outlives the visit: an open file of `/proc/<pid>/net`, a netlink socket or a
+descriptor of the namespace would keep a deleted pod's namespace, and the veth that leads to it, alive.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from exporter.errors import GoneError, SourceError, UnsupportedError
+from exporter.sources import netlink, procfs
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from exporter.model.pod import NetnsRef, Pod
+
+CLONE_NEWNET = 0x40000000
+
+
+def inode_of(link: str) -> int:
+    """Inode of the namespace behind a /proc/<pid>/ns/net link.
+
+    Read from the link's text, so that it also works on a captured tree. Raises OSError when the process ended.
+    """
+    text = os.readlink(link)
+    start, end = text.find("["), text.find("]")
+    if start < 0 or end < 0:
+        raise SourceError(link, "a link like net:[4026531840]", text)
+    return procfs.integer(text[start + 1 : end].encode(), link, "an inode number")
+
+
+def _set_namespace(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+class OpenNetns:
+    """A namespace during a visit; see `exporter.model.probe.Netns` for the contract."""
+
+    def __init__(self, pod: Pod, root: Path, net: int, why_no_socket: str) -> None:
+        self.pod = pod
+        self.root = root
+        self._net = net
+        self._why_no_socket = why_no_socket
+        self._sockets: dict[int, socket.socket] = {}
+
+    def read(self, name: str) -> bytes:
+        """Content of the namespace's /proc/net/<name>."""
+        return procfs.read_at(self._net, name, f"{self.root}/net/{name}")
+
+    def sysctl(self, name: str) -> bytes:
+        """Content of the namespace's /proc/sys/net/<name>; these follow the reading thread, not a path."""
+        if self._why_no_socket:
+            raise UnsupportedError(self._why_no_socket)
+        return procfs.read_at(None, f"/proc/sys/net/{name}", f"/proc/sys/net/{name}")
+
+    def netlink(self, protocol: int, request: bytes) -> bytes:
+        """All answers to one netlink request made inside the namespace."""
+        if self._why_no_socket:
+            raise UnsupportedError(self._why_no_socket)
+        if protocol not in self._sockets:
+            self._sockets[protocol] = netlink.open_socket(protocol)
+        return netlink.exchange(self._sockets[protocol], request)
+
+    def close(self) -> None:
+        """Let go of everything that lives in the namespace."""
+        for sock in self._sockets.values():
+            sock.close()
+
+
+class Visitor:
+    """Takes the calling thread from namespace to namespace and back home at the end.
+
+    Must be used by one thread, which is the one that moves.
+    """
+
+    def __init__(self, proc: Path) -> None:
+        self._proc = proc
+        self._here = f"/proc/self/task/{threading.get_native_id()}"
+        self._home = os.open(f"{self._here}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._home_inode = self._inside = os.fstat(self._home).st_ino
+        self._live = self._shows_this_kernel()
+        # A descriptor of this directory follows its thread: it shows whichever namespace the thread is in.
+        self._own_net = os.open(f"{self._here}/net", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @contextmanager
+    def visit(self, ref: NetnsRef, *, host: bool = False) -> Iterator[OpenNetns]:
+        """Be in the namespace for the length of a with-block.
+
+        The host's files are read by path, so that another machine's tree can be looked at; every other
+        namespace is entered, and read by path only where entering is refused. Raises GoneError.
+        """
+        refusal = self._enter(ref)
+        by_path = host or refusal != ""
+        root = self._proc / str(1 if host else ref.pids[0] if ref.pids else "self")
+        net = self._open_directory(root, host=host) if by_path else self._own_net
+        view = OpenNetns(ref.pod, root, net, refusal)
+        try:
+            yield view
+            if by_path and not host:
+                self._check_still(root, ref)
+        finally:
+            view.close()
+            if by_path:
+                os.close(net)
+
+    def _enter(self, ref: NetnsRef) -> str:
+        """Move the thread; empty when it is inside, else why it cannot be. Raises GoneError."""
+        if not self._live:
+            return f"{self._proc} is not the procfs of the running kernel, so no socket can be opened there"
+        if ref.pod.netns == self._inside:
+            return ""
+        path = ref.path or f"{self._proc}/{ref.pids[0] if ref.pids else 1}/ns/net"
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:
+            return f"{path} may not be opened; run as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN"
+        except OSError as error:
+            raise GoneError(path) from error
+        try:
+            if os.fstat(descriptor).st_ino != ref.pod.netns:
+                raise GoneError(path)
+            _set_namespace(descriptor)
+        except OSError as error:
+            return f"{path} may not be entered ({error.strerror}); run as root or with CAP_SYS_ADMIN"
+        finally:
+            os.close(descriptor)
+        self._inside = ref.pod.netns
+        return ""
+
+    def _shows_this_kernel(self) -> bool:
+        """A captured tree may carry the same inode numbers as this machine; only a live procfs has a `self`."""
+        try:
+            return os.stat(f"{self._proc}/self/ns/net").st_ino == self._home_inode
+        except OSError:
+            return False
+
+    def _open_directory(self, root: Path, *, host: bool) -> int:
+        path = f"{root}/net"
+        try:
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            if host:
+                raise SourceError(path, "the host's network files (is --proc right?)", error.strerror) from error
+            raise GoneError(path) from error
+
+    @staticmethod
+    def _check_still(root: Path, ref: NetnsRef) -> None:
+        """Between the scan and the reading the process may have ended and its number been given away."""
+        try:
+            same = inode_of(f"{root}/ns/net") == ref.pod.netns
+        except OSError:
+            same = False
+        if not same:
+            raise GoneError(str(root))
+
+    def go_home(self) -> None:
+        """Return the thread to the namespace it started in."""
+        if self._inside != self._home_inode:
+            _set_namespace(self._home)
+            self._inside = self._home_inode
+
+    def close(self) -> None:
+        """Go home and give the descriptors back."""
+        self.go_home()
+        os.close(self._own_net)
+        os.close(self._home)

@@ -1,0 +1,42 @@
+#!/bin/sh
+# Set-up shared by `make run` and `make test`: safe to repeat, and never fatal for what the exporter can do without.
+set -eu
+cd "$(dirname "$0")"
+
+PYTHON=${PYTHON:-python3}
+# prometheus: promtool and the end-to-end test. iproute2, iptables, iputils-ping, procps: namespaces in tests.
+PACKAGES="prometheus iproute2 iptables iputils-ping procps"
+
+missing=""
+for package in $PACKAGES; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "setup: installing$missing"
+        apt-get update -qq || echo "setup: apt-get update failed, trying with the lists at hand"
+        for package in $missing; do
+            # Debian starts a Prometheus of its own on installation; a test machine does not need it.
+            DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
+                echo "setup: $package could not be installed; tests that need it will be skipped and say so"
+        done
+    else
+        echo "setup: not root, so these packages stay missing (tests that need them will be skipped):$missing"
+    fi
+fi
+
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    echo "setup: creating .venv"
+    if ! "$PYTHON" -m venv .venv 2>/dev/null; then
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+            rm -rf .venv
+            "$PYTHON" -m venv .venv
+        else
+            echo "setup: $PYTHON cannot create a virtual environment; install python3-venv" >&2
+            exit 1
+        fi
+    fi
+fi
+.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip==25.3"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
