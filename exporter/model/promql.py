@@ -8,12 +8,15 @@ An expression is a tree that is rendered for one dialect, so the same query serv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from exporter.errors import DeclarationError
 from exporter.model.metric import Identity, Kind, Label, Metric, Naming, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LabelKey: TypeAlias = Identity | Label
 
@@ -81,13 +84,14 @@ class Expr:
         """PromQL text."""
         return self.write(rendering)
 
-    def _inner(self, rendering: Rendering) -> str:
+    def atomic(self, rendering: Rendering) -> str:
+        """PromQL text that may stand in arithmetic."""
         return self.write(rendering) if self.atom else f"({self.write(rendering)})"
 
     def _with(self, operator: str, other: Expr | float, *, set_operator: bool = False) -> Expr:
         if not isinstance(other, Expr):
             number = format(other, ".12g")
-            return Expr(lambda r: f"{self._inner(r)} {operator} {number}", self.labels, self.metrics, atom=False)
+            return Expr(lambda r: f"{self.atomic(r)} {operator} {number}", self.labels, self.metrics, atom=False)
         if self.labels != other.labels and not set_operator:
             raise DeclarationError(
                 f"{_names(self.metrics)} {operator} {_names(other.metrics)}: label sets differ, "
@@ -101,7 +105,7 @@ class Expr:
 
         def write(rendering: Rendering) -> str:
             on = f" on ({', '.join(map(rendering.label, shared))})" if explicit else ""
-            return f"{self._inner(rendering)} {operator}{on} {other._inner(rendering)}"
+            return f"{self.atomic(rendering)} {operator}{on} {other.atomic(rendering)}"
 
         return Expr(write, self.labels, (*self.metrics, *other.metrics), atom=False)
 
