@@ -8,7 +8,6 @@ An expression is a tree that is rendered for one dialect, so the same query serv
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
