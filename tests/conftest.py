@@ -38,6 +38,7 @@ class FakeNetns:
         answers: netlink answers by (protocol, request), or by protocol alone where the request does not matter.
         pod: its owner.
         root: where its files claim to be.
+        previous: what readers found in the cycle before.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class FakeNetns:
     answers: Mapping[Any, bytes] = field(default_factory=dict)
     pod: Pod = WEB
     root: Path = Path("/proc/42")
+    previous: Mapping[Reader[Any], Any] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
         if name not in self.files:
@@ -61,6 +63,9 @@ class FakeNetns:
             if key in self.answers:
                 return self.answers[key]
         raise UnsupportedError(f"the kernel does not answer netlink protocol {protocol}")
+
+    def last(self, reader: Reader[Any]) -> Any:  # noqa: ANN401 -- whatever the test put in
+        return self.previous.get(reader)
 
 
 @dataclass

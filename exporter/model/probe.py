@@ -57,6 +57,9 @@ class Netns(Protocol):
     def netlink(self, protocol: int, request: bytes) -> bytes:
         """Send one dump request on a netlink socket inside the namespace; all answers, concatenated."""
 
+    def last(self, reader: Callable[[Netns], T]) -> T | None:
+        """What `reader` found here in the previous cycle; None in a new namespace or where it failed."""
+
 
 # Runs inside a namespace, once per cycle and namespace however many probes ask for its result.
 Reader: TypeAlias = Callable[[Netns], T]

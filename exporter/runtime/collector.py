@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from exporter.model.pod import NetnsRef
     from exporter.model.probe import Env, Probe, ProbeSpec, Reader
+    from exporter.runtime.sweep import Past
 
 _POLL = 0.05  # how often a running cycle is looked at for a hang
 
@@ -104,6 +105,7 @@ class Collector:
         self._disabled = tuple(disabled)
         self._discover = discover
         self._max_series = max_series
+        self._past: Past = {}
         self._stuck: dict[Any, _Run] = {}  # reader, or probe name -> the thread that hangs in it
 
     def cycle(self) -> Snapshot:
@@ -115,6 +117,7 @@ class Collector:
             return Snapshot((), (*outcomes, *self._off()), (), taken_at, time.monotonic() - started)
         self._stuck = {step: run for step, run in self._stuck.items() if run.is_alive()}
         run = self._run(refs)
+        self._past = run.round.past()
         tables, outcomes = self._judge(run)
         self.costs.cycles += 1
         self.costs.cpu_seconds += run.cpu_seconds
@@ -129,7 +132,7 @@ class Collector:
     def _run(self, refs: tuple[NetnsRef, ...]) -> _Run:
         """Run to the end; each time a step exceeds its deadline, leave that thread and start over without it."""
         while True:
-            run = _Run(Round(self._env, refs), self._probes, set(self._stuck))
+            run = _Run(Round(self._env, refs, self._past), self._probes, set(self._stuck))
             run.start()
             while run.is_alive():
                 run.join(_POLL)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
 from exporter.runtime.attempt import attempt
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Past: TypeAlias = "Mapping[Reader[Any], Mapping[Pod, Any]]"
+
 
 def reader_name(reader: Reader[Any]) -> str:
     """Short name for people, for example `snmp.read_netstat`."""
@@ -29,9 +32,15 @@ def reader_name(reader: Reader[Any]) -> str:
 
 
 class Round:
-    """What one sweep found; the `Cycle` that probes see."""
+    """What one sweep found; the `Cycle` that probes see.
 
-    def __init__(self, env: Env, refs: tuple[NetnsRef, ...]) -> None:
+    Args:
+        env: the world.
+        refs: the namespaces to visit, the host's first.
+        past: what `past` of the round before gave.
+    """
+
+    def __init__(self, env: Env, refs: tuple[NetnsRef, ...], past: Past = MappingProxyType({})) -> None:
         self.env = env
         self.refs = refs
         self.host: Pod = refs[0].pod
@@ -39,6 +48,21 @@ class Round:
         self.gone: set[Pod] = set()
         self.seconds: dict[Reader[Any], float] = defaultdict(float)
         self._results: dict[Reader[Any], dict[Pod, Any]] = defaultdict(dict)
+        self._past = past
+        self._recalled: set[Reader[Any]] = set()
+
+    def past(self) -> Past:
+        """What the next round is to remember: results of the readers that asked for their last one, no others.
+
+        Being the results of this round, they are bounded by the namespaces that live; being never changed, they
+        cannot be spoilt by a thread that hangs and comes back.
+        """
+        return {reader: self._results[reader] for reader in self._recalled}
+
+    def _recall(self, pod: Pod, reader: Reader[Any]) -> Any:  # noqa: ANN401 -- typed again by Netns.last
+        self._recalled.add(reader)
+        result = self._past.get(reader, {}).get(pod)
+        return None if isinstance(result, CollectError) else result
 
     def sweep(
         self,
@@ -68,7 +92,7 @@ class Round:
         readers: Collection[Reader[Any]],
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
-        with visitor.visit(ref, host=ref.pod is self.host) as netns:
+        with visitor.visit(ref, host=ref.pod is self.host, recall=self._recall) as netns:
             for reader in readers:
                 on_step(reader)
                 before = time.perf_counter()

@@ -11,17 +11,20 @@ import ctypes
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.errors import GoneError, SourceError, UnsupportedError
 from exporter.sources import netlink, procfs
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from exporter.model.pod import NetnsRef, Pod
+    from exporter.model.probe import Reader
+
+T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
 
@@ -48,16 +51,28 @@ def _set_namespace(descriptor: int) -> None:
 class OpenNetns:
     """A namespace during a visit; see `exporter.model.probe.Netns` for the contract."""
 
-    def __init__(self, pod: Pod, root: Path, net: int, why_no_socket: str) -> None:
+    def __init__(
+        self,
+        pod: Pod,
+        root: Path,
+        net: int,
+        why_no_socket: str,
+        recall: Callable[[Pod, Reader[Any]], Any],
+    ) -> None:
         self.pod = pod
         self.root = root
         self._net = net
         self._why_no_socket = why_no_socket
+        self._recall = recall
         self._sockets: dict[int, socket.socket] = {}
+        self._contents: dict[str, bytes] = {}
 
     def read(self, name: str) -> bytes:
-        """Content of the namespace's /proc/net/<name>."""
-        return procfs.read_at(self._net, name, f"{self.root}/net/{name}")
+        """Content of the namespace's /proc/net/<name>, read once however many readers want it."""
+        content = self._contents.get(name)
+        if content is None:
+            content = self._contents[name] = procfs.read_at(self._net, name, f"{self.root}/net/{name}")
+        return content
 
     def sysctl(self, name: str) -> bytes:
         """Content of the namespace's /proc/sys/net/<name>; these follow the reading thread, not a path."""
@@ -72,6 +87,11 @@ class OpenNetns:
         if protocol not in self._sockets:
             self._sockets[protocol] = netlink.open_socket(protocol)
         return netlink.exchange(self._sockets[protocol], request)
+
+    def last(self, reader: Reader[T]) -> T | None:
+        """What `reader` found here in the previous cycle."""
+        found: T | None = self._recall(self.pod, reader)
+        return found
 
     def close(self) -> None:
         """Let go of everything that lives in the namespace."""
@@ -95,8 +115,14 @@ class Visitor:
         self._own_net = os.open(f"{self._here}/net", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextmanager
-    def visit(self, ref: NetnsRef, *, host: bool = False) -> Iterator[OpenNetns]:
-        """Be in the namespace for the length of a with-block.
+    def visit(
+        self,
+        ref: NetnsRef,
+        *,
+        host: bool = False,
+        recall: Callable[[Pod, Reader[Any]], Any] = lambda _pod, _reader: None,
+    ) -> Iterator[OpenNetns]:
+        """Be in the namespace for the length of a with-block; `recall` knows what readers found there before.
 
         The host's files are read by path, so that another machine's tree can be looked at; every other
         namespace is entered, and read by path only where entering is refused. Raises GoneError.
@@ -105,7 +131,7 @@ class Visitor:
         by_path = host or refusal != ""
         root = self._proc / str(1 if host else ref.pids[0] if ref.pids else "self")
         net = self._open_directory(root, host=host) if by_path else self._own_net
-        view = OpenNetns(ref.pod, root, net, refusal)
+        view = OpenNetns(ref.pod, root, net, refusal, recall)
         try:
             yield view
             if by_path and not host:
