@@ -1,0 +1,107 @@
+"""The `net-exporter` command line: run, once, check, list, explain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from exporter import __version__, app, config, registry
+from exporter.cli import reports
+from exporter.cli.arguments import Parser, add_commands, check_command
+from exporter.cli.explain import describe, explain
+from exporter.errors import NetExporterError, UsageError
+from exporter.exposition.text import Format
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from exporter.registry import Registry
+
+COMMANDS = {
+    "run": "Collect at each interval and serve metrics until stopped.",
+    "once": "Do one cycle and print the exposition.",
+    "check": "Do one cycle of every probe and say how each ended, why, and what it needs.",
+    "list": "Print the registry: every metric that can be collected.",
+    "explain": "Say what a metric measures, where it comes from and what to do when it rises.",
+}
+
+
+def parser() -> Parser:
+    """The command line's grammar."""
+    top = Parser(prog="net-exporter", description="Network observability for Kubernetes nodes.")
+    top.add_argument("--version", action="version", version=f"net-exporter {__version__}")
+    commands = add_commands(top, COMMANDS)
+    for name in ("run", "once", "check"):
+        command = commands[name]
+        command.add_argument("--config", metavar="FILE", help="configuration file (YAML); without one, all defaults")
+        command.add_argument("--proc", metavar="DIR", default="/proc", help="procfs of the host (default: %(default)s)")
+        command.add_argument("--sys", metavar="DIR", default="/sys", help="sysfs of the host (default: %(default)s)")
+    commands["run"].add_argument(
+        "--listen", metavar="ADDR:PORT", help="address of the endpoint (default: 0.0.0.0:9102)"
+    )
+    for name in ("check", "list", "explain"):
+        commands[name].add_argument("--json", action="store_true", help="print JSON")
+    commands["explain"].add_argument("metric", metavar="METRIC", help="a metric's name in any dialect")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Returns the exit code: 0, 1 when the machine refuses, 2 for a wrong call."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        check_command(words, tuple(COMMANDS))
+        options = parser().parse(words)
+        _COMMANDS[options.command](options, registry.load())
+    except UsageError as error:
+        print(f"net-exporter: {error}", file=sys.stderr)
+        return 2
+    except NetExporterError as error:
+        print(f"net-exporter: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _run(options: Namespace, known: Registry) -> None:
+    settings = config.load(known, options.config, listen=options.listen)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
+    )
+    app.run(settings, known, options.proc, options.sys)
+
+
+def _once(options: Namespace, known: Registry) -> None:
+    parts = app.assemble(config.load(known, options.config), known, options.proc, options.sys)
+    snapshot = parts.schedule.cycle()
+    sys.stdout.buffer.write(parts.answers.get(snapshot, Format.TEXT, compressed=False))
+    sys.stdout.flush()
+    parts.collector.close()
+
+
+def _check(options: Namespace, known: Registry) -> None:
+    settings = config.load(known, options.config)
+    if options.config is None:
+        settings = config.with_probes(settings, known)
+    parts = app.assemble(settings, known, options.proc, options.sys)
+    rows = reports.checked(known, parts.collector.cycle().outcomes)
+    print(reports.as_json(rows) if options.json else reports.check_text(rows))
+    parts.collector.close()
+
+
+def _list(options: Namespace, known: Registry) -> None:
+    print(reports.as_json(reports.listed(known)) if options.json else reports.list_text(known))
+
+
+def _explain(options: Namespace, known: Registry) -> None:
+    metric = known.metric(options.metric)
+    print(reports.as_json(describe(known, metric)) if options.json else explain(known, metric))
+
+
+_COMMANDS = {"run": _run, "once": _once, "check": _check, "list": _list, "explain": _explain}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The composition root: the only place that builds the object graph."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.exposition.answers import Answers
+from exporter.exposition.http import Server
+from exporter.identity import standalone
+from exporter.model.probe import Env
+from exporter.runtime.attempt import attempt
+from exporter.runtime.collector import Collector, RunningProbe
+from exporter.runtime.health import Health
+from exporter.runtime.schedule import Schedule
+
+if TYPE_CHECKING:
+    from exporter.config import Config
+    from exporter.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run consists of, wired together but not started."""
+
+    collector: Collector
+    health: Health
+    schedule: Schedule
+    answers: Answers
+
+
+def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
+    """Open the selected probes and wire everything up. A probe that cannot be opened only costs itself."""
+    env = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, config.options)
+    running = [RunningProbe(spec, attempt(spec.open, env)) for spec in config.probes]
+    selected = {spec.name for spec in config.probes}
+    disabled = [spec.name for spec in registry.probes if spec.name not in selected]
+    collector = Collector(env, running, disabled, standalone.discover, max_series=config.max_series)
+    health = Health(config.node, config.namings, collector.costs)
+    schedule = Schedule(collector, health, config.interval)
+    answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
+    return Parts(collector, health, schedule, answers)
+
+
+def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
+    """Serve until a signal asks to stop. Raises StartError when the address cannot be had."""
+    parts = assemble(config, registry, proc, sys)
+    server = Server(config.host, config.port, parts.schedule, parts.answers)
+    stop = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
+    parts.schedule.start()
+    serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    serving.start()
+    shown = "localhost" if config.host in ("0.0.0.0", "::") else config.host
+    shown = f"[{shown}]" if ":" in shown else shown
+    base = f"http://{shown}:{server.server_port}"
+    log.info("metrics  %s/metrics", base)
+    log.info("page     %s/", base)
+    log.info("%d probes every %g s; stop with Ctrl-C", len(config.probes), config.interval)
+    stop.wait()
+    server.shutdown()
+    parts.schedule.stop()
+    parts.collector.close()

@@ -1,0 +1,75 @@
+"""The `inspector` command line: look at a running exporter, or at the registry."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib import error, request
+
+from exporter import __version__, registry
+from exporter.cli.arguments import Parser, add_commands, check_command
+from exporter.errors import NetExporterError, StartError, UsageError
+from exporter.model.metric import Naming
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "list": "List probes or metrics that exist, or entities that a running exporter sees.",
+    "version": "Print the version.",
+}
+_SECONDS = 5.0
+
+
+def parser() -> Parser:
+    """The command line's grammar."""
+    top = Parser(prog="inspector", description="Look at a running net-exporter, or at what it can collect.")
+    commands = add_commands(top, COMMANDS)
+    commands["list"].add_argument("what", choices=("probe", "metric", "entity"), help="what to list")
+    commands["list"].add_argument("-s", "--server", default="127.0.0.1:9102", help="exporter (default: %(default)s)")
+    commands["list"].add_argument("--json", action="store_true", help="print JSON")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Returns the exit code: 0, 1 when the exporter does not answer, 2 for a wrong call."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        check_command(words, tuple(COMMANDS))
+        options = parser().parse(words)
+        if options.command == "version":
+            print(f"inspector {__version__}")
+        else:
+            _list(options)
+    except NetExporterError as problem:
+        print(f"inspector: {problem}", file=sys.stderr)
+        return 2 if isinstance(problem, UsageError) else 1
+    return 0
+
+
+def _list(options: Namespace) -> None:
+    known = registry.load()
+    if options.what == "entity":
+        pods = _get(options.server, "/pods")
+        lines = [("NAMESPACE", "POD", "NETNS"), *((p["namespace"], p["name"], f"ns{p['netns']}") for p in pods)]
+        widths = [max(len(line[column]) for line in lines) for column in range(3)]
+        text = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+        print(json.dumps(pods, indent=2) if options.json else text)
+        return
+    if options.what == "probe":
+        names = [spec.name for spec in known.probes]
+    else:
+        names = sorted(metric.name_in(naming) for metric in known.metrics() for naming in Naming)
+    print(json.dumps(names, indent=2) if options.json else "\n".join(dict.fromkeys(names)))
+
+
+def _get(server: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the exporter answers
+    url = f"http://{server}{path}"
+    try:
+        with request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 - always http, to the server named
+            return json.load(answer)
+    except (OSError, ValueError, error.URLError) as problem:
+        reason = getattr(problem, "reason", problem)
+        raise StartError(f"no exporter answers at {url} ({reason}); name another with --server") from problem

@@ -1,0 +1,69 @@
+"""What `check`, `list` and `once` print."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from exporter.cli.explain import describe
+from exporter.model.metric import Naming
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.model.snapshot import Outcome
+    from exporter.registry import Registry
+
+
+def checked(registry: Registry, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Outcome and requirements of each probe, as plain values."""
+    rows = []
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.probe):
+        requirements = [
+            {"kind": need.kind.value, "what": need.what, "why": need.why}
+            for need in registry.probe(outcome.probe).requires
+        ]
+        rows.append(
+            {
+                "probe": outcome.probe,
+                "status": outcome.status.value,
+                "reason": outcome.reason,
+                "seconds": round(outcome.seconds, 6),
+                "requires": requirements,
+            }
+        )
+    return rows
+
+
+def check_text(rows: list[dict[str, Any]]) -> str:
+    """The same for people: one line per probe, its requirements below where they matter."""
+    width = max(len(row["probe"]) for row in rows)
+    lines = []
+    for row in rows:
+        lines.append(f"{row['probe']:<{width}}  {row['status'].upper():<12} {row['reason']}".rstrip())
+        lines += [f"{'':<{width}}  needs {need['what']} ({need['kind']}): {need['why']}" for need in row["requires"]]
+    return "\n".join(lines)
+
+
+def listed(registry: Registry) -> list[dict[str, Any]]:
+    """The whole registry as plain values."""
+    return [describe(registry, metric) for metric in registry.metrics()]
+
+
+def list_text(registry: Registry) -> str:
+    """The registry as a table."""
+    header = ("probe", "kubeskoop name", "inspector name", "type", "unit", "scope", "labels", "source")
+    rows = [header]
+    for metric in registry.metrics():
+        names = (metric.name_in(Naming.KUBESKOOP), metric.name_in(Naming.INSPECTOR))
+        own = ",".join(label.name for label in metric.labels)
+        rows.append(
+            (metric.probe, *names, metric.kind.value, metric.unit.value, metric.scope.value, own, metric.source)
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def as_json(value: object) -> str:
+    """Indented, for people and scripts alike."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

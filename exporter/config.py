@@ -1,0 +1,222 @@
+"""Settings: one table declares each, and the file, the command line, the checks and the documents follow from it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from exporter.errors import UsageError
+from exporter.model.metric import Naming
+from exporter.registry import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.model.probe import ProbeSpec
+    from exporter.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of the configuration file.
+
+    Args:
+        key: dotted path, for example `metrics.interval`.
+        default: value when absent; its type is the type accepted (a number accepts integers and fractions).
+        help: one sentence.
+        choices: values accepted, or empty for all.
+        least: smallest number accepted.
+    """
+
+    key: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+
+
+SETTINGS = (
+    Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint."),
+    Setting("node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name."),
+    Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
+    Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1),
+    Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
+    Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),
+    Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
+    Setting("metrics.probes", [], "Probes to run: names, or `name` with `args`; empty runs the default set."),
+)
+
+_LARGEST_PORT = 65_535
+_NAMINGS = {
+    "kubeskoop": (Naming.KUBESKOOP,),
+    "inspector": (Naming.INSPECTOR,),
+    "both": (Naming.KUBESKOOP, Naming.INSPECTOR),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of a running exporter, checked.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        node: name of this node.
+        log_level: as in SETTINGS.
+        interval: seconds between cycles.
+        timestamps: whether samples carry their time.
+        namings: dialects to expose.
+        max_series: most series exposed.
+        probes: selected probes, sorted by name.
+        options: probe name -> option name -> value, defaults filled in.
+    """
+
+    host: str
+    port: int
+    node: str
+    log_level: str
+    interval: float
+    timestamps: bool
+    namings: tuple[Naming, ...]
+    max_series: int
+    probes: tuple[ProbeSpec, ...]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def load(registry: Registry, path: str | None, *, listen: str | None = None) -> Config:
+    """Read the file (none: all defaults), let the command line override it, check everything.
+
+    Raises UsageError naming the file, the key and the nearest valid one.
+    """
+    values = _flatten(_read(path), path or "") if path else {}
+    settings = {each.key: _value(each, values.get(each.key, each.default), path or "") for each in SETTINGS}
+    host, port = _address(listen if listen is not None else settings["listen"])
+    probes, options = _select(registry, settings["metrics.probes"])
+    namings = _NAMINGS[settings["metrics.naming"]]
+    return Config(
+        host=host,
+        port=port,
+        node=settings["node"] or os.environ.get("INSPECTOR_NODENAME") or socket.gethostname(),
+        log_level=settings["logLevel"],
+        interval=float(settings["metrics.interval"]),
+        timestamps=settings["metrics.timestamps"] or Naming.INSPECTOR in namings,
+        namings=namings,
+        max_series=int(settings["metrics.maxSeries"]),
+        probes=probes,
+        options=options,
+    )
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not a text file ({error.reason} at byte {error.start})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path} line {mark.line + 1}" if mark else path
+        raise UsageError(f"{place}: {getattr(error, 'problem', None) or 'no YAML'}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: must be a mapping of settings, is a {type(content).__name__}")
+    return content
+
+
+def _flatten(content: Mapping[Any, Any], path: str, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings -> dotted keys, each of which must exist."""
+    known = {each.key for each in SETTINGS}
+    sections = {key.rpartition(".")[0] for key in known} - {""}
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        key = f"{prefix}{name}"
+        if key in sections:
+            if not isinstance(value, dict | None):
+                raise UsageError(f"{path}: {key} must be a mapping")
+            flat |= _flatten(value or {}, path, f"{key}.")
+        elif key in known:
+            flat[key] = value
+        else:
+            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, known | sections)}")
+    return flat
+
+
+def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - what YAML holds is any type
+    where = f"{path}: {setting.key}"
+    wanted = int | float if isinstance(setting.default, float) else type(setting.default)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(setting.default, bool)):
+        raise UsageError(f"{where} must be {_type_name(setting.default)}, is {value!r}")
+    if setting.choices and value not in setting.choices:
+        raise UsageError(f"{where} must be one of {', '.join(setting.choices)}{nearest(str(value), setting.choices)}")
+    if setting.least is not None and not setting.least <= value < float("inf"):
+        raise UsageError(f"{where} must be at least {setting.least:g}, is {value!r}")
+    return value
+
+
+def _type_name(default: object) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+    return names[type(default)]
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port.isdigit() or int(port) > _LARGEST_PORT:
+        raise UsageError(f"listen address {text!r} must be ADDRESS:PORT, for example 0.0.0.0:9102")
+    return host or "0.0.0.0", int(port)
+
+
+def _select(registry: Registry, entries: list[Any]) -> tuple[tuple[ProbeSpec, ...], dict[str, dict[str, Any]]]:
+    """Probes named, or the default set, with their options. Raises UsageError."""
+    chosen: dict[str, dict[str, Any]] = {}
+    if not entries:
+        chosen = {spec.name: {} for spec in registry.probes if spec.default}
+    else:
+        for entry in entries:
+            name, args = (entry, {}) if isinstance(entry, str) else _entry(entry)
+            if name in chosen:
+                raise UsageError(f"metrics.probes: {name!r} is there twice")
+            chosen[name] = args
+    specs = sorted((registry.probe(name) for name in chosen), key=lambda spec: spec.name)
+    return tuple(specs), {spec.name: _options(spec, chosen[spec.name]) for spec in specs}
+
+
+def _entry(entry: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - what YAML holds is any type
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - {"name", "args"}:
+        raise UsageError(f"metrics.probes: an entry is a name, or `name` with `args`, not {entry!r}")
+    args = entry.get("args") or {}
+    if not isinstance(args, dict):
+        raise UsageError(f"metrics.probes: args of {entry['name']!r} must be a mapping")
+    return entry["name"], args
+
+
+def _options(spec: ProbeSpec, args: Mapping[str, Any]) -> dict[str, Any]:
+    known = {option.name: option for option in spec.options}
+    for name in args:
+        if name not in known:
+            raise UsageError(f"metrics.probes: {spec.name} has no option {name!r}{nearest(str(name), known)}")
+    values = {}
+    for option in spec.options:
+        value = args.get(option.name, option.default)
+        value = tuple(value) if isinstance(value, list) else value
+        if not isinstance(value, type(option.default)):
+            raise UsageError(f"metrics.probes: option {option.name!r} of {spec.name} cannot be {value!r}")
+        for each in value if isinstance(value, tuple) else (value,):
+            if option.choices and each not in option.choices:
+                hint = nearest(str(each), option.choices)
+                raise UsageError(f"metrics.probes: {each!r} is no {option.name} of {spec.name}{hint}")
+        values[option.name] = value
+    return values
+
+
+def with_probes(config: Config, registry: Registry) -> Config:
+    """The same settings with every probe selected, for `check`."""
+    options = {spec.name: dict(config.options.get(spec.name) or _options(spec, {})) for spec in registry.probes}
+    return replace(config, probes=registry.probes, options=options)

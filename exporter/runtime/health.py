@@ -1,0 +1,101 @@
+"""The self-metrics, as a prometheus_client collector over what the runtime keeps books on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from exporter import __version__
+from exporter.model import health
+from exporter.model.metric import IDENTITY_LABELS, Identity, Kind, Metric, Naming
+from exporter.model.snapshot import Snapshot, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from exporter.runtime.collector import Costs
+
+# Label values -> number, for one metric.
+_Samples = dict[tuple[str, ...], float]
+
+
+class Health:
+    """Answers prometheus_client's question for the current state, in the exporter's dialects.
+
+    Args:
+        node: node name, put into the identity labels.
+        namings: dialects to expose.
+        costs: the collector's books.
+    """
+
+    def __init__(self, node: str, namings: Sequence[Naming], costs: Costs) -> None:
+        self.render_seconds = 0.0
+        self._node = node
+        self._namings = tuple(namings)
+        self._costs = costs
+        self._snapshot: Snapshot | None = None
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take over the outcome of a cycle."""
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """All families, for prometheus_client."""
+        for metric, samples in self._samples().items():
+            for naming in self._namings:
+                yield self._family(metric, naming, samples)
+
+    def _samples(self) -> Mapping[Metric, _Samples]:
+        costs, snapshot = self._costs, self._snapshot
+        samples: dict[Metric, _Samples] = {
+            health.BUILD_INFO: {(__version__,): 1},
+            health.CYCLES: _one(costs.cycles),
+            health.CYCLE_CPU_SECONDS: _one(costs.cpu_seconds),
+            health.NETNS_GONE: _one(costs.namespaces_gone),
+            health.RENDER_SECONDS: _one(self.render_seconds),
+            health.READER_SECONDS: {(reader,): took for reader, took in costs.reader_seconds.items()},
+        }
+        if snapshot is None:
+            return samples
+        outcomes = snapshot.outcomes
+        samples |= {
+            health.CYCLE_SECONDS: _one(snapshot.seconds),
+            health.CYCLE_TIME: _one(snapshot.taken_at),
+            health.PODS: _one(sum(not pod.is_host for pod in snapshot.pods)),
+            health.SERIES: _one(sum(len(table.rows) * len(table.metrics) for table in snapshot.tables)),
+            health.PROBE_STATUS: {
+                (outcome.probe, status.value): float(outcome.status is status)
+                for outcome in outcomes
+                for status in Status
+            },
+            health.PROBE_SECONDS: {(o.probe,): o.seconds for o in outcomes if o.status is not Status.DISABLED},
+            # Every probe from the start, so that the first cut is an increase that a query can see.
+            health.SERIES_DROPPED: {(o.probe,): costs.series_dropped[o.probe] for o in outcomes},
+        }
+        return samples
+
+    def _family(self, metric: Metric, naming: Naming, samples: _Samples) -> CounterMetricFamily | GaugeMetricFamily:
+        kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+        family = kind(metric.name_in(naming), metric.help, labels=metric.label_names(naming))
+        identity = [self._node if each is Identity.NODE else "" for each in IDENTITY_LABELS[naming]]
+        for values, number in samples.items():
+            family.add_metric([*identity, *values], number)
+        return family
+
+
+def _one(number: float) -> _Samples:
+    return {(): number}
+
+
+def statuses(snapshot: Snapshot) -> Iterable[str]:
+    """Lines for people: each probe that did not end OK, with its reason."""
+    return [
+        f"{outcome.probe}: {outcome.status.value}: {outcome.reason}"
+        for outcome in snapshot.outcomes
+        if outcome.status not in (Status.OK, Status.DISABLED)
+    ]
