@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from exporter import __version__, app, config, registry
 from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
-from exporter.cli.explain import describe, explain
+from exporter.cli.explain import explain, explain_plain
 from exporter.errors import NetExporterError, UsageError
 from exporter.exposition.text import Format
 
@@ -98,7 +98,7 @@ def _list(options: Namespace, known: Registry) -> None:
 
 def _explain(options: Namespace, known: Registry) -> None:
     metric = known.metric(options.metric)
-    print(reports.as_json(describe(known, metric)) if options.json else explain(known, metric))
+    print(reports.as_json(explain_plain(known, metric)) if options.json else explain(known, metric))
 
 
 _COMMANDS = {"run": _run, "once": _once, "check": _check, "list": _list, "explain": _explain}

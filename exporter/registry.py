@@ -68,7 +68,8 @@ class Registry:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for an error text: `; did you mean 'tcpext'?`, or nothing when none is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1) or [name for name in names if word and word in name]
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

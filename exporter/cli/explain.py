@@ -50,6 +50,11 @@ def usage_index() -> dict[str, Any]:
     return {}
 
 
+def explain_plain(registry: Registry, metric: Metric) -> dict[str, Any]:
+    """The whole story as plain values."""
+    return describe(registry, metric) | {"used by": usage_index().get(metric.name_in(Naming.KUBESKOOP), {})}
+
+
 def explain(registry: Registry, metric: Metric) -> str:
     """The whole story as text."""
     about = describe(registry, metric)
