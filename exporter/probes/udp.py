@@ -62,7 +62,7 @@ def collect(cycle: Cycle) -> list[Table]:
     """One row per namespace."""
     table = Table(METRICS)
     for pod, sections in cycle.over(snmp.read):
-        table.pick(pod, sections.get("Udp", {}))
+        table.add(pod, sections.pick("Udp", table.columns))
     return [table]
 
 
