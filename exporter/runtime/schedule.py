@@ -28,7 +28,7 @@ class Schedule(threading.Thread):
         self.interval = interval
         self._collector = collector
         self._health = health
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         self._published = threading.Condition()
         self._snapshots: tuple[Snapshot | None, Snapshot | None] = (None, None)
         self._finished_at = 0.0
@@ -37,10 +37,10 @@ class Schedule(threading.Thread):
     def run(self) -> None:
         """Cycle until stopped, at fixed times rather than with fixed pauses."""
         due = time.monotonic()
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             self.cycle()
             due = max(due + self.interval, time.monotonic())
-            self._stop.wait(due - time.monotonic())
+            self._ending.wait(due - time.monotonic())
 
     def cycle(self) -> Snapshot:
         """Do one cycle and publish it."""
@@ -77,5 +77,5 @@ class Schedule(threading.Thread):
 
     def stop(self) -> None:
         """End after the running cycle and wait for that, but not for a cycle that hangs."""
-        self._stop.set()
+        self._ending.set()
         self.join(timeout=self.interval)
