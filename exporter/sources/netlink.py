@@ -16,15 +16,21 @@ from exporter.errors import SourceError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROUTE = 0  # the protocol numbers that sources pass to Netns.netlink
+SOCK_DIAG = 4
+
 # linux/netlink.h
 HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 ATTRIBUTE = struct.Struct("=HH")  # length, type
+NLM_F_REQUEST = 0x001
 NLM_F_REQUEST_DUMP = 0x301
+NLM_F_MULTI = 0x002
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 _TYPE_MASK = 0x3FFF  # the upper two bits are flags (nested, byte order)
 _CHUNK = 1 << 16
 _ERRNO = struct.Struct("=i")
+_DONE_SIZE = HEADER.size + _ERRNO.size
 
 _ABSENT = {errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EAFNOSUPPORT}
 
@@ -61,22 +67,43 @@ def exchange(sock: socket.socket, message: bytes) -> bytes:
 
 
 def _is_last(chunk: bytes) -> bool:
+    """Whether nothing follows. Looks at both ends only: walking every message here would double the cost of a dump."""
+    if len(chunk) < HEADER.size:
+        raise SourceError("netlink", "a whole message header", chunk)
+    _, kind, flags, _, _ = HEADER.unpack_from(chunk)
+    if kind in (NLMSG_ERROR, NLMSG_DONE):
+        _check_end(chunk, 0)
+        return True
+    if not flags & NLM_F_MULTI:  # a single message is a whole answer
+        return True
+    # A full chunk ends in data, whose last bytes a stranger may choose; only a whole walk tells them from the end.
+    end = len(chunk) - _DONE_SIZE
+    if HEADER.unpack_from(chunk, end)[:2] != (_DONE_SIZE, NLMSG_DONE) or not _is_message(chunk, end):
+        return False
+    _check_end(chunk, end)
+    return True
+
+
+def _is_message(chunk: bytes, place: int) -> bool:
     offset = 0
-    while offset + HEADER.size <= len(chunk):
-        length, kind, flags, _, _ = HEADER.unpack_from(chunk, offset)
-        if kind == NLMSG_ERROR:
-            (code,) = _ERRNO.unpack_from(chunk, offset + HEADER.size)
-            if code:
-                raise _refusal(-code)
-            return True
-        if kind == NLMSG_DONE or not flags & 2:  # a message without NLM_F_MULTI is a whole answer
-            return True
-        offset += length + 3 & ~3 or HEADER.size
-    return False
+    while offset < place:
+        offset += HEADER.unpack_from(chunk, offset)[0] + 3 & ~3 or HEADER.size
+    return offset == place
+
+
+def _check_end(chunk: bytes, offset: int) -> None:
+    """The end of a dump and an acknowledgement both carry an error number, 0 when all went well."""
+    if offset + _DONE_SIZE > len(chunk):
+        raise SourceError("netlink", f"{_DONE_SIZE} bytes at the end of a dump", chunk[offset:])
+    (code,) = _ERRNO.unpack_from(chunk, offset + HEADER.size)
+    if code:
+        raise _refusal(-code)
 
 
 def _refusal(code: int) -> SourceError | UnsupportedError:
     text = os.strerror(code)
+    if code == errno.EPERM:
+        return UnsupportedError(f"the kernel refuses this netlink request ({text}); run as root or with CAP_NET_ADMIN")
     if code in _ABSENT:
         return UnsupportedError(f"the kernel does not answer this netlink request: {text}")
     return SourceError("netlink", "an answer", text)

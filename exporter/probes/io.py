@@ -1,0 +1,88 @@
+"""Reading and writing by a pod's processes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.model.metric import Kind, Metric, Scope, Unit
+from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
+from exporter.model.snapshot import Table
+from exporter.sources.process_io import Ledger
+
+if TYPE_CHECKING:
+    from exporter.model.probe import Cycle, Env
+
+_counter = partial(Metric, probe="io", kind=Kind.COUNTER, scope=Scope.POD, source="/proc/<pid>/io")
+
+READ_SYSCALLS = _counter(
+    name="readsyscall",
+    column="syscr",
+    unit=Unit.CALLS,
+    help="Read-type system calls of the pod's processes, ended ones included.",
+    inspector="inspector_pod_ioioreadsyscall",
+    aliases=("inspector_pod_ioreadsyscall",),
+    advice="Far more calls than before mean a busy loop or tiny reads: see which process, with strace -c -p.",
+)
+WRITE_SYSCALLS = _counter(
+    name="writesyscall",
+    column="syscw",
+    unit=Unit.CALLS,
+    help="Write-type system calls of the pod's processes, ended ones included.",
+    inspector="inspector_pod_ioiowritesyscall",
+    aliases=("inspector_pod_iowritesyscall",),
+    advice="Far more calls than before mean tiny writes or chatty logging: see which process, with strace -c -p.",
+)
+READ_BYTES = _counter(
+    name="readbytes",
+    column="read_bytes",
+    unit=Unit.BYTES,
+    help="Bytes that the pod's processes made the kernel fetch from storage, ended processes included.",
+    inspector="inspector_pod_ioioreadbytes",
+    aliases=("inspector_pod_ioreadbytes",),
+    advice="The page cache no longer holds what is read: compare with the pod's memory limit and working set.",
+)
+WRITE_BYTES = _counter(
+    name="writebytes",
+    column="write_bytes",
+    unit=Unit.BYTES,
+    help="Bytes that the pod's processes caused to be sent to storage, ended processes included.",
+    inspector="inspector_pod_ioiowritebytes",
+    aliases=("inspector_pod_iowritebytes", "inspector_pod_ioiowritebyres"),
+    advice="Look for logs, dumps or caches on the container's disk, and at the latency of other pods on it.",
+)
+
+METRICS = (READ_SYSCALLS, WRITE_SYSCALLS, READ_BYTES, WRITE_BYTES)
+
+
+class IoProbe:
+    """Keeps the sums that outlive the processes.
+
+    The host's row covers all processes of the host's network namespace.
+    """
+
+    def __init__(self, env: Env) -> None:
+        self._ledger = Ledger(str(env.proc))
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        """One row per pod of which at least one process could ever be read."""
+        self._ledger.update(cycle.pids)
+        table = Table(METRICS)
+        for pod, totals in self._ledger.totals.items():
+            table.pick(pod, totals)
+        return [table]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+PROBE = ProbeSpec(
+    name="io",
+    summary="System calls and storage bytes read and written by the processes of each pod.",
+    metrics=METRICS,
+    open=IoProbe,
+    requires=(
+        Requirement(RequirementKind.FILE, "/proc/<pid>/io", "kernels built without CONFIG_TASK_IO_ACCOUNTING lack it"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "processes of other users would be left out"),
+    ),
+)

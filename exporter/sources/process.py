@@ -1,0 +1,104 @@
+"""/proc/<pid>: who a process is, what it has read and written, and what its descriptors refer to.
+
+Read for every process of the node in every cycle, hence one read per file and no path objects.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+from exporter.errors import CollectError, GoneError, SourceError, UnsupportedError
+
+_MOST = 1 << 13  # these files are shorter
+_STARTED = 19  # of the fields after the name: starttime, field 22 of proc_pid_stat(5)
+
+
+class Birth(NamedTuple):
+    """What tells two processes with the same number apart, and where one came from."""
+
+    parent: int
+    started: int  # clock ticks after boot
+
+
+class IoFile(NamedTuple):
+    """Content of one process's io file.
+
+    Equal inodes mean the same process. Different ones do not mean another: the kernel may have dropped and
+    rebuilt its entry for the file.
+    """
+
+    inode: int
+    content: bytes
+
+
+def read_birth(proc: str, pid: int) -> Birth:
+    """Parent and start time. Raises GoneError when the process has ended."""
+    path = f"{proc}/{pid}/stat"
+    return parse_birth(_read(proc, pid, path, "").content, path)
+
+
+def parse_birth(content: bytes, path: str) -> Birth:
+    """Parent and start time; the name of the program may contain spaces and parentheses."""
+    fields = content[content.rfind(b")") + 1 :].split()
+    try:
+        return Birth(int(fields[1]), int(fields[_STARTED]))
+    except (ValueError, IndexError) as error:
+        raise SourceError(path, "the fields of proc_pid_stat(5)", content) from error
+
+
+def read_io(proc: str, pid: int) -> IoFile:
+    """The io file. Raises GoneError when the process has ended, UnsupportedError when it may not be read."""
+    return _read(proc, pid, f"{proc}/{pid}/io", "the kernel was built without CONFIG_TASK_IO_ACCOUNTING")
+
+
+def parse_io(content: bytes, path: str) -> dict[str, int]:
+    """Counters by the kernel's names; calls and bytes of the process and of the children it has waited for."""
+    words = content.split()
+    try:
+        return {name[:-1].decode(): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+    except ValueError as error:
+        raise SourceError(path, "lines like `syscr: 23`", content) from error
+
+
+def read_descriptors(proc: str, pid: int) -> list[str]:
+    """What each open descriptor refers to, for example `socket:[8231]`. Errors as `read_io`."""
+    path = f"{proc}/{pid}/fd"
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return [target for name in os.listdir(directory) if (target := _target(name, directory))]
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise _failure(error, proc, pid, path, "") from error
+
+
+def _target(name: str, directory: int) -> str:
+    """Target of a link; empty when the descriptor was closed meanwhile."""
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        return ""
+
+
+def _read(proc: str, pid: int, path: str, why_absent: str) -> IoFile:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return IoFile(os.fstat(descriptor).st_ino, os.read(descriptor, _MOST))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _failure(error, proc, pid, path, why_absent) from error
+
+
+def _failure(error: OSError, proc: str, pid: int, path: str, why_absent: str) -> CollectError:
+    if isinstance(error, PermissionError):
+        return UnsupportedError(f"{path} may not be read; run as root or with CAP_SYS_PTRACE")
+    if isinstance(error, ProcessLookupError) or (error.errno == errno.ENOENT and not os.path.isdir(f"{proc}/{pid}")):
+        return GoneError(path)
+    if error.errno == errno.ENOENT:
+        return UnsupportedError(f"{path} does not exist; {why_absent}" if why_absent else f"{path} does not exist")
+    return SourceError(path, "a readable file", error.strerror)
