@@ -11,10 +11,12 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from exporter.errors import SourceError, UnsupportedError
+from exporter.errors import GoneError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from exporter.errors import CollectError
 
 ROUTE = 0  # the protocol numbers that sources pass to Netns.netlink
 SOCK_DIAG = 4
@@ -33,6 +35,7 @@ _ERRNO = struct.Struct("=i")
 _DONE_SIZE = HEADER.size + _ERRNO.size
 
 _ABSENT = {errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EAFNOSUPPORT}
+_GONE = {errno.ENODEV, errno.ENXIO}
 
 
 def request(message_type: int, payload: bytes, flags: int = NLM_F_REQUEST_DUMP) -> bytes:
@@ -52,7 +55,8 @@ def open_socket(protocol: int) -> socket.socket:
 def exchange(sock: socket.socket, message: bytes) -> bytes:
     """Send a request and gather all answers up to the end of the dump or the acknowledgement.
 
-    Raises UnsupportedError when the kernel does not know the request, SourceError for any other refusal.
+    Raises UnsupportedError when the kernel does not know the request, GoneError when the device asked for does not
+    exist any more, SourceError for any other refusal.
     """
     try:
         sock.send(message)
@@ -78,7 +82,7 @@ def _is_last(chunk: bytes) -> bool:
         return True
     # A full chunk ends in data, whose last bytes a stranger may choose; only a whole walk tells them from the end.
     end = len(chunk) - _DONE_SIZE
-    if HEADER.unpack_from(chunk, end)[:2] != (_DONE_SIZE, NLMSG_DONE) or not _is_message(chunk, end):
+    if end < 0 or HEADER.unpack_from(chunk, end)[:2] != (_DONE_SIZE, NLMSG_DONE) or not _is_message(chunk, end):
         return False
     _check_end(chunk, end)
     return True
@@ -100,8 +104,10 @@ def _check_end(chunk: bytes, offset: int) -> None:
         raise _refusal(-code)
 
 
-def _refusal(code: int) -> SourceError | UnsupportedError:
+def _refusal(code: int) -> CollectError:
     text = os.strerror(code)
+    if code in _GONE:
+        return GoneError(f"what this netlink request asks for has gone: {text}")
     if code == errno.EPERM:
         return UnsupportedError(f"the kernel refuses this netlink request ({text}); run as root or with CAP_NET_ADMIN")
     if code in _ABSENT:
