@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _NETLINK_NETFILTER = 12
 _CTNETLINK = 1 << 8  # subsystem, in the upper byte of the message type
 _STATS_CPU, _STATS = _CTNETLINK | 4, _CTNETLINK | 5
-_NLM_F_REQUEST = 1
+# This answer claims to be part of a dump that then never ends, so an acknowledgement has to end it.
+_NLM_F_REQUEST_ACK = 0x5
 _FAMILY = struct.Struct("=BBH")  # address family, version, resource (here: CPU)
 _CPU_NAMES = {
     2: "found",
@@ -38,7 +39,7 @@ _CPU_NAMES = {
 _TABLE_NAMES = {1: "entries", 2: "max_entries"}
 
 REQUEST_CPUS = netlink.request(_STATS_CPU, _FAMILY.pack(0, 0, 0))
-REQUEST_TABLE = netlink.request(_STATS, _FAMILY.pack(0, 0, 0), _NLM_F_REQUEST)
+REQUEST_TABLE = netlink.request(_STATS, _FAMILY.pack(0, 0, 0), _NLM_F_REQUEST_ACK)
 
 _FILE = "stat/nf_conntrack"
 _FILE_NAMES = {"icmp_error": "error", "clashres": "clash_resolve", "chainlength": "chain_toolong"}
