@@ -1,0 +1,1 @@
+"""What collecting, rendering and generating cost: `make bench`."""
