@@ -1,4 +1,4 @@
-"""Settings: one table declares each, and the file, the command line, the checks and the documents follow from it."""
+"""The configuration file and the command line, checked against the declared settings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 
 from exporter.errors import UsageError
 from exporter.model.metric import Naming
+from exporter.model.settings import SETTINGS, Setting
 from exporter.registry import nearest
 
 if TYPE_CHECKING:
@@ -19,36 +20,6 @@ if TYPE_CHECKING:
     from exporter.model.probe import ProbeSpec
     from exporter.registry import Registry
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key of the configuration file.
-
-    Args:
-        key: dotted path, for example `metrics.interval`.
-        default: value when absent; its type is the type accepted (a number accepts integers and fractions).
-        help: one sentence.
-        choices: values accepted, or empty for all.
-        least: smallest number accepted.
-    """
-
-    key: str
-    default: Any
-    help: str
-    choices: tuple[str, ...] = ()
-    least: float | None = None
-
-
-SETTINGS = (
-    Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint."),
-    Setting("node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name."),
-    Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
-    Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1),
-    Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
-    Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),
-    Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
-    Setting("metrics.probes", [], "Probes to run: names, or `name` with `args`; empty runs the default set."),
-)
 
 _LARGEST_PORT = 65_535
 _NAMINGS = {

@@ -1,0 +1,37 @@
+"""The settings: one table declares each; the file, the checks and the documents follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of the configuration file.
+
+    Args:
+        key: dotted path, for example `metrics.interval`.
+        default: value when absent; its type is the type accepted (a number accepts integers and fractions).
+        help: one sentence.
+        choices: values accepted, or empty for all.
+        least: smallest number accepted.
+    """
+
+    key: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+
+
+SETTINGS = (
+    Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint."),
+    Setting("node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name."),
+    Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
+    Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1),
+    Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
+    Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),
+    Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
+    Setting("metrics.probes", [], "Probes to run: names, or `name` with `args`; empty runs the default set."),
+)
