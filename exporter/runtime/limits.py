@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from exporter.model.pod import Pod
 
 
+_NUMBERS = frozenset({int, float, bool, type(None)})
+
+
 class ContradictionError(CollectError):
-    """A probe handed over what it had not declared, or the same series twice."""
+    """A probe handed over what it had not declared, what is no number, or the same series twice."""
 
 
 def check(tables: list[Table], declared: frozenset[str], probe: str) -> None:
     """Refuse tables that would break the whole exposition. Raises ContradictionError."""
     seen: set[str] = set()
     for table in tables:
+        _check_shape(table, probe)
         for metric in table.metrics:
             if metric.probe != probe or metric.name not in declared:
                 raise ContradictionError(f"probe {probe} emitted {metric.name}, which it does not declare")
@@ -32,9 +36,24 @@ def check(tables: list[Table], declared: frozenset[str], probe: str) -> None:
             raise ContradictionError(f"probe {probe} emitted {table.metrics[0].name} twice for {twice[0][0]}")
 
 
+def _check_shape(table: Table, probe: str) -> None:
+    """What rendering relies on: labels of one length, a number or a gap for each metric."""
+    if not table.metrics:
+        raise ContradictionError(f"probe {probe} emitted a table without metrics")
+    width, labels, name = len(table.metrics), table.metrics[0].labels, table.metrics[0].name
+    if any(metric.labels != labels for metric in table.metrics):
+        raise ContradictionError(f"probe {probe} emitted {name} in a table of metrics with other labels")
+    for row in table.rows:
+        if len(row.labels) != len(labels) or not all(value.__class__ is str for value in row.labels):
+            raise ContradictionError(f"probe {probe} emitted {name} with label values {row.labels!r:.80}")
+        if len(row.values) != width or not _NUMBERS.issuperset(map(type, row.values)):
+            raise ContradictionError(f"probe {probe} emitted {name} with values {row.values!r:.80}")
+
+
 def within_label_budget(table: Table) -> tuple[Table, int]:
     """Cut rows beyond what the open labels allow per pod. Returns the table and how many series were cut."""
-    budget = min((label.budget for label in table.metrics[0].labels if not label.values), default=0)
+    budgets = [label.budget for label in table.metrics[0].labels if not label.values]
+    budget = min(filter(None, budgets), default=0)
     if not budget or len(table.rows) <= budget:
         return table, 0
     used: Counter[Pod] = Counter()
