@@ -25,7 +25,10 @@ def number(value: Number) -> bytes:
         digits = b"%d" % value
         rest = digits[1:].rstrip(b"0")
         return digits[:1] + (b"." + rest if rest else b"") + _EXPONENTS[len(digits)]
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:  # a source printed more digits than any counter has
+        return b"+Inf" if value > 0 else b"-Inf"
     if not math.isfinite(value):
         return b"NaN" if math.isnan(value) else b"+Inf" if value > 0 else b"-Inf"
     text = repr(value)
