@@ -40,7 +40,7 @@ METRICS = (RANGE, USED, BUSIEST)
 
 def collect(cycle: Cycle) -> list[Table]:
     """One row per namespace; the range is a gap where it cannot be read, and so is what depends on it."""
-    ranges = dict(cycle.over(port_range.read))
+    ranges = {pod: found.ports for pod, found in cycle.over(port_range.read)}
     table = Table(METRICS)
     for pod, found in cycle.over(sock_diag.read):
         connections = found.connections
@@ -48,7 +48,7 @@ def collect(cycle: Cycle) -> list[Table]:
         if ports is None:
             table.add(pod, (None, None, connections.busiest))
         else:
-            used = sum(1 for port in connections.ports if port in ports)
+            used = sum(map(ports.__contains__, connections.ports))
             table.add(pod, (len(ports), used, connections.busiest))
     return [table]
 

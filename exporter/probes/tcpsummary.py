@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind, stateless
-from exporter.model.snapshot import Table
+from exporter.model.snapshot import Row, Table
 from exporter.sources import sock_diag
 from exporter.sources.sock_diag import State
 
@@ -67,6 +67,8 @@ RXQUEUE = _gauge(
 )
 CONNECTIONS = _gauge(name="connections", help="Connections by TCP state, listeners excluded.", labels=(STATE,))
 
+_ROWS = tuple((int(state), (name,)) for state, name in zip(_STATES, STATE.values, strict=True))
+
 SUMMARY = (ESTABLISHED, TIME_WAIT, CLOSE_WAIT, SYN_SENT, SYN_RECV, TXQUEUE, RXQUEUE)
 _SUMMARY_STATES = (State.ESTABLISHED, State.TIME_WAIT, State.CLOSE_WAIT, State.SYN_SENT, State.SYN_RECV)
 
@@ -77,8 +79,7 @@ def collect(cycle: Cycle) -> list[Table]:
     for pod, found in cycle.over(sock_diag.read):
         states, rxqueue, txqueue, _, _ = found.connections
         summary.add(pod, (*(states[state] for state in _SUMMARY_STATES), txqueue, rxqueue))
-        for state, name in zip(_STATES, STATE.values, strict=True):
-            by_state.add(pod, (states[state],), name)
+        by_state.rows += [Row(pod, labels, (states[state],)) for state, labels in _ROWS]
     return [summary, by_state]
 
 

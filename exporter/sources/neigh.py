@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RTM_NEWNEIGH = 28
 _RTM_GETNEIGH = 30
-_NDMSG_SIZE = 12
+_REQUEST = netlink.request(_RTM_GETNEIGH, bytes(12))  # a struct ndmsg: any family, device and state
 # nlmsghdr length and type; ndmsg family and state
 _ENTRY = struct.Struct("=IH10xB7xHxx")
 
@@ -55,7 +55,7 @@ class Table(NamedTuple):
 
 def read(netns: Netns) -> dict[str, dict[int, int]]:
     """Family -> state -> number of entries of the namespace; a family without entries is missing."""
-    return parse(netns.netlink(netlink.ROUTE, netlink.request(_RTM_GETNEIGH, bytes(_NDMSG_SIZE))))
+    return parse(netns.netlink(netlink.ROUTE, _REQUEST))
 
 
 def parse(answer: bytes) -> dict[str, dict[int, int]]:
@@ -71,7 +71,7 @@ def parse(answer: bytes) -> dict[str, dict[int, int]]:
             states = found.setdefault(name, {})
             states[state] = states.get(state, 0) + 1
         offset += length + 3 & ~3
-    for _ in netlink.messages(answer[offset:]):
+    if not netlink.is_end(answer, offset):
         raise SourceError("RTM_GETNEIGH", "a whole message about a neighbour", answer[offset:])
     return found
 

@@ -129,6 +129,12 @@ def messages(answer: bytes) -> Iterator[tuple[int, bytes]]:
         offset += length + 3 & ~3
 
 
+def is_end(answer: bytes, offset: int) -> bool:
+    """Whether the rest of an answer is just the end of the dump, for parsers that walk it themselves."""
+    rest = len(answer) - offset
+    return rest == 0 or (rest == _DONE_SIZE and HEADER.unpack_from(answer, offset)[:2] == (_DONE_SIZE, NLMSG_DONE))
+
+
 def attributes(payload: bytes, offset: int = 0) -> dict[int, bytes]:
     """Attribute type -> value from `offset` on. Raises SourceError on a truncated one."""
     found: dict[int, bytes] = {}

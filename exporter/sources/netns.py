@@ -11,6 +11,7 @@ import ctypes
 import os
 import threading
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.errors import GoneError, SourceError, UnsupportedError
@@ -41,9 +42,13 @@ def inode_of(link: str) -> int:
     return procfs.integer(text[start + 1 : end].encode(), link, "an inode number")
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _set_namespace(descriptor: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, CLONE_NEWNET) != 0:
+    if _libc().setns(descriptor, CLONE_NEWNET) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 

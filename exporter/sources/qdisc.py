@@ -18,6 +18,7 @@ _RTM_NEWQDISC = 36
 _RTM_GETQDISC = 38
 _TCMSG = struct.Struct("=B3xiIII")  # family, device, handle, parent, info
 _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, device, flags, change
+_REQUEST = netlink.request(_RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))
 _TC_H_ROOT = 0xFFFFFFFF
 _TCA_KIND = 1
 _TCA_STATS = 3
@@ -75,7 +76,7 @@ class Root(NamedTuple):
 def read(netns: Netns) -> list[Qdisc]:
     """Root disciplines that can hold packets; pods rarely have any, so names are only asked for those that do."""
     found = []
-    for root in parse(netns.netlink(netlink.ROUTE, netlink.request(_RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0)))):
+    for root in parse(netns.netlink(netlink.ROUTE, _REQUEST)):
         try:
             found.append(statistics(root, _name(netns, root.number)))
         except GoneError:  # the device went away between the two requests, as those of pods do on a host

@@ -46,9 +46,18 @@ class State(IntEnum):
 
 
 _STATES = 16  # room for the kernel's internal ones
+_LISTEN = int(State.LISTEN)
 _TCPDIAG_GETSOCK = 18
 _REQUEST = struct.Struct("=BBBB48sII")  # family, lengths of addresses, extensions, socket, states, database
-_ALL = (1 << 12) - 1  # requests in their handshake come with SYN_RECV
+
+
+def _request(states: int) -> bytes:
+    payload = _REQUEST.pack(socket.AF_UNSPEC, 0, 0, 0, b"", states, 0)
+    return netlink.request(_TCPDIAG_GETSOCK, payload)
+
+
+LISTENERS = _request(1 << State.LISTEN)
+ALL = _request((1 << 12) - 1)  # requests in their handshake come with SYN_RECV
 # nlmsghdr length and type; inet_diag_msg state; local port; remote port with both addresses, which is what a
 # local port must be unique for; receive and send queue. Ports are in network order.
 _SOCKET = struct.Struct("=IH11xBxx2s34s16xII8x")
@@ -86,6 +95,9 @@ class Connections(NamedTuple):
     busiest: int
 
 
+_NONE = Connections((0,) * _STATES, 0, 0, frozenset(), 0)
+
+
 class Sockets(NamedTuple):
     """What one namespace holds, and the circumstances in which its connections were walked."""
 
@@ -100,10 +112,10 @@ def read(netns: Netns) -> Sockets:
     last = netns.last(read)
     if last is not None and nothing_happened(last, activity):
         # Where no socket is in use none can listen.
-        listeners = parse(_dump(netns, 1 << State.LISTEN))[0] if activity.sockets else ()
+        listeners = parse(_dump(netns, LISTENERS))[0] if activity.sockets else ()
         if still_holds(last, activity, len(listeners)):
             return Sockets(listeners, last.connections, activity)
-    return Sockets(*parse(_dump(netns, _ALL)), activity)
+    return Sockets(*parse(_dump(netns, ALL)), activity)
 
 
 def nothing_happened(last: Sockets, now: Activity) -> bool:
@@ -127,10 +139,9 @@ def still_holds(last: Sockets, now: Activity, listeners: int) -> bool:
     return now.time_wait == 0 and sum(last.connections.states) == now.sockets - listeners
 
 
-def _dump(netns: Netns, states: int) -> bytes:
-    payload = _REQUEST.pack(socket.AF_UNSPEC, 0, 0, 0, b"", states, 0)
+def _dump(netns: Netns, request: bytes) -> bytes:
     try:
-        return netns.netlink(netlink.SOCK_DIAG, netlink.request(_TCPDIAG_GETSOCK, payload))
+        return netns.netlink(netlink.SOCK_DIAG, request)
     except UnsupportedError as error:
         raise UnsupportedError(
             f"TCP sockets cannot be listed ({error}); load the modules inet_diag and tcp_diag"
@@ -149,7 +160,7 @@ def parse(answer: bytes) -> tuple[tuple[Listener, ...], Connections]:
         length, kind, state, port, path, receive, send = _SOCKET.unpack_from(answer, offset)
         if kind != _TCPDIAG_GETSOCK or length < _SOCKET.size or state >= _STATES:
             raise SourceError("sock_diag", "a message about a TCP socket", answer[offset : offset + 32])
-        if state == State.LISTEN:
+        if state == _LISTEN:
             listeners.append(Listener(int.from_bytes(port, "big"), receive, send))
         else:
             states[state] += 1
@@ -158,8 +169,10 @@ def parse(answer: bytes) -> tuple[tuple[Listener, ...], Connections]:
             ports.add(port)
             paths.append(path)
         offset += length + 3 & ~3
-    for _ in netlink.messages(answer[offset:]):
+    if not netlink.is_end(answer, offset):
         raise SourceError("sock_diag", "a whole message about a TCP socket", answer[offset:])
-    numbers = frozenset(int.from_bytes(port, "big") for port in ports)
-    busiest = max(Counter(paths).values(), default=0)
-    return tuple(listeners), Connections(tuple(states), rxqueue, txqueue, numbers, busiest)
+    if not paths:
+        return tuple(listeners), _NONE
+    numbers = frozenset([int.from_bytes(port, "big") for port in ports])
+    connections = Connections(tuple(states), rxqueue, txqueue, numbers, max(Counter(paths).values()))
+    return tuple(listeners), connections

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import SourceError, UnsupportedError
-from exporter.sources import procfs, snmp
+from exporter.sources import snmp
 
 if TYPE_CHECKING:
     from exporter.model.probe import Netns
 
+_TCP = re.compile(rb"^TCP: inuse (\d+) orphan \d+ tw (\d+)\b", re.MULTILINE)
+_TCP6 = re.compile(rb"^TCP6: inuse (\d+)$", re.MULTILINE)
 _SEGMENTS = ("InSegs", "OutSegs")
 
 
@@ -38,26 +41,15 @@ def read(netns: Netns) -> Activity:
 
 def parse(content: bytes, path: str) -> tuple[int, int]:
     """IPv4 sockets in use and TIME_WAIT entries of both families. Raises SourceError."""
-    words = _line(content, b"TCP:", path)
-    found = dict(zip(words[1::2], words[2::2], strict=False))
-    return _number(found, b"inuse", path), _number(found, b"tw", path)
+    found = _TCP.search(content)
+    if found is None:
+        raise SourceError(path, "a line `TCP: inuse N orphan N tw N`", content[:80])
+    return int(found[1]), int(found[2])
 
 
 def parse6(content: bytes, path: str) -> int:
     """IPv6 sockets in use. Raises SourceError."""
-    words = _line(content, b"TCP6:", path)
-    return _number(dict(zip(words[1::2], words[2::2], strict=False)), b"inuse", path)
-
-
-def _line(content: bytes, name: bytes, path: str) -> list[bytes]:
-    place = 0 if content.startswith(name) else content.find(b"\n" + name) + 1
-    end = content.find(b"\n", place)
-    if end < 0 or not content.startswith(name, place):
-        raise SourceError(path, f"a line {name.decode()}", content[:80])
-    return content[place:end].split()
-
-
-def _number(found: dict[bytes, bytes], name: bytes, path: str) -> int:
-    if name not in found:
-        raise SourceError(path, f"a TCP line with {name.decode()}", b" ".join(found))
-    return procfs.integer(found[name], path, "a whole number")
+    found = _TCP6.search(content)
+    if found is None:
+        raise SourceError(path, "a line `TCP6: inuse N`", content[:80])
+    return int(found[1])
