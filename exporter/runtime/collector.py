@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,22 +44,34 @@ class Costs:
     reader_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
+class _LeftBehindError(BaseException):
+    """Ends a thread whose cycle went on without it; not an Exception, so that nothing on the way keeps it."""
+
+
 class _Run(threading.Thread):
-    """The thread that does a cycle's work. It may get stuck in the kernel; then it is left behind."""
+    """The thread that does a cycle's work. It may get stuck in the kernel; then it is left behind.
+
+    When it comes back it ends at once: a newer thread uses the probes by then.
+    """
 
     def __init__(self, round_: Round, probes: Collection[RunningProbe], skip: set[Any]) -> None:
         super().__init__(name="cycle", daemon=True)
         self.round = round_
+        self.left_behind = False
         self.cpu_seconds = 0.0
         self.failure: CollectError | None = None
         self.done: dict[str, tuple[list[Table] | CollectError, float]] = {}
-        self._probes = [each for each in probes if each.spec.name not in skip]
+        self._probes = [each for each in probes if skip.isdisjoint(_steps(each.spec))]
         self._skip = skip
         self.step: ProbeSpec | Reader[Any] | None = None
         self.step_started = time.monotonic()
 
     def run(self) -> None:
         """Sweep, then let each probe make sense of what was found."""
+        with suppress(_LeftBehindError):
+            self._work()
+
+    def _work(self) -> None:
         readers = [r for p in self._probes for r in p.spec.readers if r not in self._skip]
         host_readers = [r for p in self._probes for r in p.spec.host_readers if r not in self._skip]
         swept = attempt(self.round.sweep, dict.fromkeys(readers), dict.fromkeys(host_readers), self._note)
@@ -71,7 +84,15 @@ class _Run(threading.Thread):
             self.done[each.spec.name] = (result, time.perf_counter() - before)
         self.cpu_seconds = time.thread_time()
 
+    def late(self) -> float:
+        """Seconds that the step under way has taken, a reader's in all namespaces together."""
+        step = self.step
+        before = self.round.seconds.get(step, 0.0) if callable(step) else 0.0
+        return before + time.monotonic() - self.step_started
+
     def _note(self, step: ProbeSpec | Reader[Any]) -> None:
+        if self.left_behind:
+            raise _LeftBehindError
         self.step_started = time.monotonic()
         self.step = step
 
@@ -136,9 +157,10 @@ class Collector:
             run.start()
             while run.is_alive():
                 run.join(_POLL)
-                step, late = run.step, time.monotonic() - run.step_started
-                if run.is_alive() and step is not None and late > self._deadline(step):
+                step, late = run.step, run.late()
+                if run.is_alive() and step is not None and step is run.step and late > self._deadline(step):
                     self._stuck[getattr(step, "name", step)] = run
+                    run.left_behind = True
                     break
             else:
                 return run
@@ -184,7 +206,12 @@ class Collector:
         """Close every probe."""
         for each in self._probes:
             if not isinstance(each.probe, CollectError):
-                each.probe.close()
+                attempt(each.probe.close)
+
+
+def _steps(spec: ProbeSpec) -> tuple[Any, ...]:
+    """Everything a probe may hang in, as the keys under which a stuck thread is kept."""
+    return (spec.name, *spec.readers, *spec.host_readers)
 
 
 def _status(error: CollectError) -> Status:

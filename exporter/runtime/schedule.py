@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from exporter.errors import CollectError
+from exporter.runtime.attempt import attempt
 from exporter.runtime.health import statuses
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STALE_INTERVALS = 3  # after so many missed cycles the numbers are a lie rather than a little late
+_STOP_SECONDS = 1.0  # an orchestrator that asked to stop is not made to wait for a cycle that hangs
 _STALE_GRACE = 10.0  # seconds on top, for probes that use up their deadlines
 
 
@@ -38,7 +41,9 @@ class Schedule(threading.Thread):
         """Cycle until stopped, at fixed times rather than with fixed pauses."""
         due = time.monotonic()
         while not self._ending.is_set():
-            self.cycle()
+            failure = attempt(self.cycle)
+            if isinstance(failure, CollectError):  # of our own making; the last snapshot ages until it is refused
+                log.error("no cycle: %s", failure)
             due = max(due + self.interval, time.monotonic())
             self._ending.wait(due - time.monotonic())
 
@@ -78,4 +83,4 @@ class Schedule(threading.Thread):
     def stop(self) -> None:
         """End after the running cycle and wait for that, but not for a cycle that hangs."""
         self._ending.set()
-        self.join(timeout=self.interval)
+        self.join(timeout=_STOP_SECONDS)
