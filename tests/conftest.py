@@ -38,7 +38,6 @@ class FakeNetns:
         answers: netlink answers by (protocol, request), or by protocol alone where the request does not matter.
         pod: its owner.
         root: where its files claim to be.
-        previous: what each reader found in the cycle before.
         previous: what readers found in the cycle before.
     """
 
