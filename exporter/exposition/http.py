@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import re
 import socket
 import threading
 from functools import partial
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _MOST_CONNECTIONS = 64  # each has a thread; scrapers need one or two
 _IDLE_SECONDS = 30.0  # a client that says nothing for so long is let go
 _FIRST_CYCLE_WAIT = 5.0  # seconds a scrape waits for the very first cycle
+_REFUSED = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 class Server(ThreadingHTTPServer):
@@ -46,8 +48,8 @@ class Server(ThreadingHTTPServer):
         except OSError as error:
             hint = "; is another exporter running? choose one with --listen" if error.errno == errno.EADDRINUSE else ""
             raise StartError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from error
-        except OverflowError as error:
-            raise StartError(f"cannot listen on {host}:{port}: a port is a number from 0 to 65535") from error
+        except (OverflowError, ValueError) as error:  # a port out of range; a name with an empty or overlong part
+            raise StartError(f"cannot listen on {host}:{port}: {error}") from error
 
     def server_bind(self) -> None:
         """Listen on IPv4 too when asked for all of IPv6; skip the name look-up that the base class does."""
@@ -63,7 +65,12 @@ class Server(ThreadingHTTPServer):
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError as error:  # no thread to be had
+            log.debug("turned a connection away: %s", error)
+            self._room.release()
+            self.shutdown_request(request)
 
     def process_request_thread(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
@@ -84,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = f"net-exporter/{__version__}"
     sys_version = ""
     timeout = _IDLE_SECONDS
+    disable_nagle_algorithm = True  # headers and body are two writes; the second must not wait for an answer
 
     def __init__(self, schedule: Schedule, answers: Answers, *args: object) -> None:
         self._schedule = schedule
@@ -92,7 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer by path."""
-        match urlsplit(self.path).path:
+        try:
+            path = urlsplit(self.path).path
+        except ValueError as error:
+            self._text(HTTPStatus.BAD_REQUEST, f"{error}\n")
+            return
+        match path:
             case "/metrics":
                 self._metrics()
             case "/-/healthy":
@@ -111,11 +124,18 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the base class finds methods by HTTP verb
 
     def _metrics(self) -> None:
-        accept = self.headers.get("Accept", "")
-        wire = Format.OPENMETRICS if "application/openmetrics-text" in accept else Format.TEXT
-        compressed = "gzip" in self.headers.get("Accept-Encoding", "")
+        wire = Format.OPENMETRICS if self._accepts("Accept", "application/openmetrics-text") else Format.TEXT
+        compressed = self._accepts("Accept-Encoding", "gzip")
         body = self._answers.get(self._schedule.latest(_FIRST_CYCLE_WAIT), wire, compressed=compressed)
         self._answer(HTTPStatus.OK, wire.value, body, encoding="gzip" if compressed else "")
+
+    def _accepts(self, header: str, wanted: str) -> bool:
+        """Whether a header lists something, and not with the weight 0 that refuses it."""
+        for entry in ",".join(self.headers.get_all(header, ())).lower().split(","):
+            name, *parameters = (part.strip() for part in entry.split(";"))
+            if name == wanted:
+                return not any(_REFUSED.fullmatch(parameter) for parameter in parameters)
+        return False
 
     def _ready(self) -> None:
         snapshot = self._schedule.latest()
@@ -127,7 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _page(self) -> None:
         now, before = self._schedule.last_two()
         self._answer(
-            HTTPStatus.OK, "text/html; charset=utf-8", page.render(now, before, self._schedule.interval).encode()
+            HTTPStatus.OK,
+            "text/html; charset=utf-8",
+            page.render(now, before, self._schedule.interval).encode("utf-8", "replace"),
         )
 
     def _pods(self) -> None:
@@ -136,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, "application/json", json.dumps(pods, indent=1).encode())
 
     def _text(self, status: HTTPStatus, text: str) -> None:
-        self._answer(status, "text/plain; charset=utf-8", text.encode())
+        self._answer(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"))
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes, *, encoding: str = "") -> None:
         self.send_response(status)

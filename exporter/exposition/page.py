@@ -41,7 +41,7 @@ def render(now: Snapshot | None, before: Snapshot | None, interval: float) -> st
             milliseconds=milliseconds,
         )
     series = sum(len(table.rows) * len(table.metrics) for table in now.tables)
-    count = len(now.pods) - 1
+    count = max(len(now.pods) - 1, 0)  # not even the host when namespaces could not be listed
     busiest = {} if before is None else _rates(now, before)
     shown = now.pods[:1] + tuple(sorted(now.pods[1:], key=lambda pod: -_busy(busiest.get(pod, []))))[:_MOST_PODS]
     hidden = len(now.pods) - len(shown)
