@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import reprlib
 import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from exporter import settings_file
 from exporter.errors import UsageError
 from exporter.model.metric import Naming
 from exporter.model.settings import SETTINGS, Setting
@@ -21,12 +22,31 @@ if TYPE_CHECKING:
     from exporter.registry import Registry
 
 
+_PORT = re.compile(r"[0-9]{1,5}")
 _LARGEST_PORT = 65_535
+_WORD = 64  # bits
 _NAMINGS = {
     "kubeskoop": (Naming.KUBESKOOP,),
     "inspector": (Naming.INSPECTOR,),
     "both": (Naming.KUBESKOOP, Naming.INSPECTOR),
 }
+
+
+class _Short(reprlib.Repr):
+    """Values for error messages: aliases can make one that is endless when written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+
+    def repr_int(self, value: int, level: int) -> str:
+        """A number, or what can be said of one that Python refuses to print."""
+        return (
+            super().repr_int(value, level) if value.bit_length() <= _WORD else f"a number of {value.bit_length()} bits"
+        )
+
+
+_shown = _Short().repr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +83,13 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
 
     Raises UsageError naming the file, the key and the nearest valid one.
     """
-    values = _flatten(_read(path), path or "") if path else {}
+    values = _flatten(settings_file.read(path), path) if path is not None else {}
     settings = {each.key: _value(each, values.get(each.key, each.default), path or "") for each in SETTINGS}
-    host, port = _address(listen if listen is not None else settings["listen"])
-    probes, options = _select(registry, settings["metrics.probes"])
+    host, port = _address(settings["listen"], f"{path}: listen") if listen is None else _address(listen, "--listen")
+    try:
+        probes, options = _select(registry, settings["metrics.probes"])
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     namings = _NAMINGS[settings["metrics.naming"]]
     return Config(
         host=host,
@@ -80,25 +103,6 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
         probes=probes,
         options=options,
     )
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not a text file ({error.reason} at byte {error.start})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path} line {mark.line + 1}" if mark else path
-        raise UsageError(f"{place}: {getattr(error, 'problem', None) or 'no YAML'}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: must be a mapping of settings, is a {type(content).__name__}")
-    return content
 
 
 def _flatten(content: Mapping[Any, Any], path: str, prefix: str = "") -> dict[str, Any]:
@@ -123,11 +127,11 @@ def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - wh
     where = f"{path}: {setting.key}"
     wanted = int | float if isinstance(setting.default, float) else type(setting.default)
     if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(setting.default, bool)):
-        raise UsageError(f"{where} must be {_type_name(setting.default)}, is {value!r}")
+        raise UsageError(f"{where} must be {_type_name(setting.default)}, is {_shown(value)}")
     if setting.choices and value not in setting.choices:
         raise UsageError(f"{where} must be one of {', '.join(setting.choices)}{nearest(str(value), setting.choices)}")
-    if setting.least is not None and not setting.least <= value < float("inf"):
-        raise UsageError(f"{where} must be at least {setting.least:g}, is {value!r}")
+    if setting.least is not None and not setting.least <= value <= setting.most:
+        raise UsageError(f"{where} must be from {setting.least:g} to {setting.most:.12g}, is {_shown(value)}")
     return value
 
 
@@ -136,11 +140,11 @@ def _type_name(default: object) -> str:
     return names[type(default)]
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str, where: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isdigit() or int(port) > _LARGEST_PORT:
-        raise UsageError(f"listen address {text!r} must be ADDRESS:PORT, for example 0.0.0.0:9102")
+    if not colon or not _PORT.fullmatch(port) or int(port) > _LARGEST_PORT:
+        raise UsageError(f"{where} must be ADDRESS:PORT, for example 0.0.0.0:9102, is {text!r}")
     return host or "0.0.0.0", int(port)
 
 
@@ -161,8 +165,8 @@ def _select(registry: Registry, entries: list[Any]) -> tuple[tuple[ProbeSpec, ..
 
 def _entry(entry: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - what YAML holds is any type
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - {"name", "args"}:
-        raise UsageError(f"metrics.probes: an entry is a name, or `name` with `args`, not {entry!r}")
-    args = entry.get("args") or {}
+        raise UsageError(f"metrics.probes: an entry is a name, or `name` with `args`, not {_shown(entry)}")
+    args = {} if entry.get("args") is None else entry["args"]
     if not isinstance(args, dict):
         raise UsageError(f"metrics.probes: args of {entry['name']!r} must be a mapping")
     return entry["name"], args
@@ -177,12 +181,13 @@ def _options(spec: ProbeSpec, args: Mapping[str, Any]) -> dict[str, Any]:
     for option in spec.options:
         value = args.get(option.name, option.default)
         value = tuple(value) if isinstance(value, list) else value
-        if not isinstance(value, type(option.default)):
-            raise UsageError(f"metrics.probes: option {option.name!r} of {spec.name} cannot be {value!r}")
+        wanted = int | float if isinstance(option.default, float) else type(option.default)
+        if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(option.default, bool)):
+            raise UsageError(f"metrics.probes: option {option.name!r} of {spec.name} cannot be {_shown(value)}")
         for each in value if isinstance(value, tuple) else (value,):
             if option.choices and each not in option.choices:
-                hint = nearest(str(each), option.choices)
-                raise UsageError(f"metrics.probes: {each!r} is no {option.name} of {spec.name}{hint}")
+                hint = nearest(each, option.choices) if isinstance(each, str) else ""
+                raise UsageError(f"metrics.probes: {_shown(each)} is no {option.name} of {spec.name}{hint}")
         values[option.name] = value
     return values
 

@@ -16,6 +16,7 @@ class Setting:
         help: one sentence.
         choices: values accepted, or empty for all.
         least: smallest number accepted.
+        most: largest number accepted.
     """
 
     key: str
@@ -23,13 +24,14 @@ class Setting:
     help: str
     choices: tuple[str, ...] = ()
     least: float | None = None
+    most: float = 1e9
 
 
 SETTINGS = (
     Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint."),
     Setting("node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name."),
     Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
-    Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1),
+    Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1, most=3600),
     Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
     Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),
     Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
