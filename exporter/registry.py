@@ -19,6 +19,7 @@ from exporter.model.probe import ProbeSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_SHORTEST_PART = 3  # a shorter word is part of almost everything
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -69,7 +70,9 @@ class Registry:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for an error text: `; did you mean 'tcpext'?`, or nothing when none is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1) or [name for name in names if word and word in name]
+    close = difflib.get_close_matches(word, names, n=1) or [
+        name for name in names if len(word) >= _SHORTEST_PART and word in name
+    ]
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
