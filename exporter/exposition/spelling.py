@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from exporter.model.snapshot import Number
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    from exporter.model.snapshot import Number
-
-_COMMON = 20_000
-_SMALL = tuple(b"%d.0" % value for value in range(_COMMON))  # most counters of most pods are small or zero
 _EXPONENT_FROM = 1_000_000  # the official client changes to an exponent here
 _EXACT_BELOW = 1 << 53  # integers from here on may not be float64 values
-_EXPONENTS = tuple(b"e+%02d" % power for power in range(-1, 17))  # by number of digits
+_EXPONENTS = tuple(f"e+{power:02d}" for power in range(-1, 17))  # by number of digits
 
 
 def number(value: Number) -> bytes:
@@ -22,9 +20,9 @@ def number(value: Number) -> bytes:
     if value.__class__ is int and 0 <= value < _EXACT_BELOW:
         if value < _EXPONENT_FROM:
             return b"%d.0" % value
-        digits = b"%d" % value
-        rest = digits[1:].rstrip(b"0")
-        return digits[:1] + (b"." + rest if rest else b"") + _EXPONENTS[len(digits)]
+        digits = str(value)
+        rest = digits[1:].rstrip("0")
+        return f"{digits[0]}{'.' if rest else ''}{rest}{_EXPONENTS[len(digits)]}".encode()
     try:
         value = float(value)
     except OverflowError:  # a source printed more digits than any counter has
@@ -39,13 +37,20 @@ def number(value: Number) -> bytes:
     return f"{mantissa}e+{point - 1:02d}".encode()
 
 
-def column(values: Sequence[Number | None]) -> list[bytes]:
-    """All numbers of one family; the hot loop of rendering. None must have been taken out before."""
-    small, common = _SMALL, _COMMON
-    try:
-        return [small[value] if 0 <= value < common else number(value) for value in values]  # type: ignore[index, operator, arg-type]
-    except TypeError:  # a float may not index a tuple
-        return [number(value) for value in values if value is not None]
+class _Texts(dict[Number, bytes]):
+    """Numbers already written; others are written when asked for and not kept, as large ones seldom come twice."""
+
+    def __missing__(self, value: Number) -> bytes:
+        return number(value)
+
+
+# Most counters of most pods are small or zero. Equal numbers have equal texts, so 5 and 5.0 share an entry.
+_text = _Texts((value, b"%d.0" % value) for value in range(10_000)).__getitem__
+
+
+def column(values: Iterable[Number]) -> tuple[bytes, ...]:
+    """All numbers of one family; the hot loop of rendering."""
+    return tuple(map(_text, values))
 
 
 def label(value: str) -> bytes:

@@ -97,9 +97,9 @@ class Label:
     budget: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metric:
-    """One metric family.
+    """One metric family. Declared once, so it equals only itself; that also makes it a cheap key.
 
     Args:
         probe: name of the probe that measures it; part of both names.
