@@ -36,7 +36,15 @@ class IoFile(NamedTuple):
 def read_birth(proc: str, pid: int) -> Birth:
     """Parent and start time. Raises GoneError when the process has ended."""
     path = f"{proc}/{pid}/stat"
-    return parse_birth(_read(proc, pid, path, "").content, path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            content = os.read(descriptor, _MOST)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _failure(error, proc, pid, path, "") from error
+    return parse_birth(content, path)
 
 
 def parse_birth(content: bytes, path: str) -> Birth:
@@ -48,9 +56,21 @@ def parse_birth(content: bytes, path: str) -> Birth:
         raise SourceError(path, "the fields of proc_pid_stat(5)", content) from error
 
 
-def read_io(proc: str, pid: int) -> IoFile:
-    """The io file. Raises GoneError when the process has ended, UnsupportedError when it may not be read."""
-    return _read(proc, pid, f"{proc}/{pid}/io", "the kernel was built without CONFIG_TASK_IO_ACCOUNTING")
+def read_io(proc: str, pid: int, seen: bytes = b"") -> IoFile | None:
+    """The io file, or None when its content is still what was `seen`, as with most processes most of the time.
+
+    Raises GoneError when the process has ended, UnsupportedError when the file may not be read or does not exist.
+    """
+    path = f"{proc}/{pid}/io"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            content = os.read(descriptor, _MOST)
+            return None if content == seen else IoFile(os.fstat(descriptor).st_ino, content)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _failure(error, proc, pid, path, "the kernel was built without CONFIG_TASK_IO_ACCOUNTING") from error
 
 
 def parse_io(content: bytes, path: str) -> dict[str, int]:
@@ -81,17 +101,6 @@ def _target(name: str, directory: int) -> str:
         return os.readlink(name, dir_fd=directory)
     except FileNotFoundError:
         return ""
-
-
-def _read(proc: str, pid: int, path: str, why_absent: str) -> IoFile:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return IoFile(os.fstat(descriptor).st_ino, os.read(descriptor, _MOST))
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise _failure(error, proc, pid, path, why_absent) from error
 
 
 def _failure(error: OSError, proc: str, pid: int, path: str, why_absent: str) -> CollectError:

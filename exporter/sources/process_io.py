@@ -94,21 +94,27 @@ class Ledger:
         return refusal
 
     def _read(self, pid: int, pod: Pod) -> None:
-        inode, content = process.read_io(self._proc, pid)
         known = self._known.get(pid)
-        if known is None or known.inode != inode:
-            birth = process.read_birth(self._proc, pid)
-            if known is None or known.started != birth.started:
-                self._end(pid)
-                known = self._known[pid] = _Process(pod, birth.parent, birth.started)
-            known.inode = inode
-        known.pod = pod
-        if content == known.content:
+        file = process.read_io(self._proc, pid, known.content if known else b"")
+        if known:
+            known.pod = pod
+        if file is None:
             return
-        counters = process.parse_io(content, f"{self._proc}/{pid}/io")
+        if known is None or known.inode != file.inode:
+            known = self._recognise(pid, pod)
+        counters = process.parse_io(file.content, f"{self._proc}/{pid}/io")
         before = known.counters
         self._growth[pid] = {name: max(value - before.get(name, 0), 0) for name, value in counters.items()}
-        known.content, known.counters = content, counters
+        known.inode, known.content, known.counters = file.inode, file.content, counters
+
+    def _recognise(self, pid: int, pod: Pod) -> _Process:
+        """The record of a process that is new, or whose file the kernel shows anew."""
+        birth = process.read_birth(self._proc, pid)
+        known = self._known.get(pid)
+        if known is None or known.started != birth.started:
+            self._end(pid)
+            known = self._known[pid] = _Process(pod, birth.parent, birth.started)
+        return known
 
     def _end(self, pid: int) -> None:
         known = self._known.pop(pid, None)
