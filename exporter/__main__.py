@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from exporter import __version__, app, config, registry
 from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
+from exporter.cli.command import execute
 from exporter.cli.explain import explain, explain_plain
-from exporter.errors import NetExporterError, UsageError
 from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
@@ -51,19 +50,13 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 1 when the machine refuses, 2 for a wrong call."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        check_command(words, tuple(COMMANDS))
-        options = parser().parse(words)
-        _COMMANDS[options.command](options, registry.load())
-    except UsageError as error:
-        print(f"net-exporter: {error}", file=sys.stderr)
-        return 2
-    except NetExporterError as error:
-        print(f"net-exporter: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return execute("net-exporter", lambda: _command(words))
+
+
+def _command(words: list[str]) -> None:
+    check_command(words, tuple(COMMANDS))
+    options = parser().parse(words)
+    _COMMANDS[options.command](options, registry.load())
 
 
 def _run(options: Namespace, known: Registry) -> None:

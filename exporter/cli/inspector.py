@@ -9,7 +9,8 @@ from urllib import error, request
 
 from exporter import __version__, registry
 from exporter.cli.arguments import Parser, add_commands, check_command
-from exporter.errors import NetExporterError, StartError, UsageError
+from exporter.cli.command import execute
+from exporter.errors import StartError
 from exporter.model.metric import Naming
 
 if TYPE_CHECKING:
@@ -36,17 +37,16 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 1 when the exporter does not answer, 2 for a wrong call."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        check_command(words, tuple(COMMANDS))
-        options = parser().parse(words)
-        if options.command == "version":
-            print(f"inspector {__version__}")
-        else:
-            _list(options)
-    except NetExporterError as problem:
-        print(f"inspector: {problem}", file=sys.stderr)
-        return 2 if isinstance(problem, UsageError) else 1
-    return 0
+    return execute("inspector", lambda: _command(words))
+
+
+def _command(words: list[str]) -> None:
+    check_command(words, tuple(COMMANDS))
+    options = parser().parse(words)
+    if options.command == "version":
+        print(f"inspector {__version__}")
+    else:
+        _list(options)
 
 
 def _list(options: Namespace) -> None:
