@@ -38,6 +38,7 @@ class Parts:
 def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     """Open the selected probes and wire everything up. A probe that cannot be opened only costs itself."""
     env = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, config.options)
+    _tell_hidden(env)
     running = [RunningProbe(spec, attempt(spec.open, env)) for spec in config.probes]
     selected = {spec.name for spec in config.probes}
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
@@ -46,6 +47,16 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
     return Parts(collector, health, schedule, answers)
+
+
+def _tell_hidden(env: Env) -> None:
+    hidden = attempt(standalone.hidden, env)
+    if isinstance(hidden, int) and hidden:
+        log.warning(
+            "%d process(es) may not be looked at, so namespaces that only they hold are missing; "
+            "run as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN",
+            hidden,
+        )
 
 
 def run(config: Config, registry: Registry, proc: str, sys: str) -> None:

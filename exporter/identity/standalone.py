@@ -6,6 +6,7 @@ The names are stable for as long as the namespace lives: its file name under /ru
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from exporter.errors import SourceError
@@ -28,17 +29,38 @@ def discover(env: Env) -> tuple[NetnsRef, ...]:
     host = _host_inode(env.proc)
     pids = _pids_by_inode(env.proc)
     paths = _named(env.netns_dir)
+    names = _names({inode: paths.get(inode, "") for inode in pids.keys() | paths.keys() if inode != host})
     pods = [
-        NetnsRef(Pod(NAMESPACE, _pod_name(inode, paths), inode), tuple(pids.get(inode, ())), paths.get(inode, ""))
-        for inode in pids.keys() | paths.keys()
-        if inode != host
+        NetnsRef(Pod(NAMESPACE, name, inode), tuple(pids.get(inode, ())), paths.get(inode, ""))
+        for inode, name in names.items()
     ]
     host_ref = NetnsRef(Pod("", "", host), tuple(pids.get(host, ())))
     return (host_ref, *sorted(pods, key=lambda ref: ref.pod))
 
 
-def _pod_name(inode: int, paths: dict[int, str]) -> str:
-    return os.path.basename(paths[inode]) if inode in paths else f"ns{inode}"
+def hidden(env: Env) -> int:
+    """How many processes besides the first may not be looked at; a namespace that only they hold is not found."""
+    count = 0
+    for name in os.listdir(env.proc):
+        if name.isdecimal() and name != "1":
+            try:
+                os.readlink(f"{env.proc}/{name}/ns/net")
+            except PermissionError:
+                count += 1
+            except OSError:
+                continue
+    return count
+
+
+def _names(paths: dict[int, str]) -> dict[int, str]:
+    """A name for each namespace, different from all others as a label: one name twice would be one series twice."""
+    names = {
+        # A file name is any bytes; a label is text.
+        inode: os.path.basename(os.fsencode(path)).decode("utf-8", "replace") if path else f"ns{inode}"
+        for inode, path in paths.items()
+    }
+    uses = Counter(names.values())
+    return {inode: name if uses[name] == 1 else f"{name}-{inode}" for inode, name in names.items()}
 
 
 def _host_inode(proc: Path) -> int:
@@ -56,7 +78,7 @@ def _host_inode(proc: Path) -> int:
 def _pids_by_inode(proc: Path) -> dict[int, list[int]]:
     """Processes in each namespace, ascending; those that may not be seen are left out."""
     found: dict[int, list[int]] = {}
-    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()):
         try:
             inode = netns.inode_of(f"{proc}/{pid}/ns/net")
         except OSError:
