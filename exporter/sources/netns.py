@@ -130,10 +130,13 @@ class Visitor:
         """Be in the namespace for the length of a with-block; `recall` knows what readers found there before.
 
         The host's files are read by path, so that another machine's tree can be looked at; every other
-        namespace is entered, and read by path only where entering is refused. Raises GoneError.
+        namespace is entered, and read by path only where entering is refused. Raises GoneError, and
+        UnsupportedError where neither way is open.
         """
         refusal = self._enter(ref)
         by_path = host or refusal != ""
+        if refusal and not host and not ref.pids:  # only named: there is no process whose files show it
+            raise UnsupportedError(refusal)
         root = self._proc / str(1 if host else ref.pids[0] if ref.pids else "self")
         net = self._open_directory(root, host=host) if by_path else self._own_net
         view = OpenNetns(ref.pod, root, net, refusal, recall)
