@@ -1,0 +1,214 @@
+"""The exporter itself: does it run, what does it cost, what does it leave out."""
+
+from __future__ import annotations
+
+from dashboards.panel import Board, Colour, Form, Mapping, Panel, Query, Row, Step
+from dashboards.units import Show
+from dashboards.views import NODES, ON_NODE, SHOWN, TO_NODE, Topic, line, topic
+from exporter.model import health
+from exporter.model.metric import Identity
+from exporter.model.promql import Matcher, aggregate, gauge, rate, topk, total
+
+BROKEN = Matcher(health.STATUS_LABEL, "=~", "failed|timed_out")
+
+
+def _status(words: str) -> Matcher:
+    return Matcher(health.STATUS_LABEL, "=", words)
+
+
+DOWN = Panel(
+    title="Exporters not answering",
+    description="Exporters that Prometheus could not scrape. Their nodes are blind: look at the DaemonSet's pods.",
+    form=Form.STAT,
+    queries=(Query(aggregate("count", gauge(health.UP).equals(0)), ""),),
+    steps=(Step(1, Colour.BAD),),
+    width=4,
+    height=4,
+)
+FAILING = Panel(
+    title="Probes failing",
+    description="Probes that failed or timed out, over all nodes. `net-exporter check` on the node says why.",
+    form=Form.STAT,
+    queries=(Query(total(gauge(health.PROBE_STATUS, BROKEN, ON_NODE)), ""),),
+    steps=(Step(1, Colour.BAD),),
+    width=4,
+    height=4,
+)
+CUT = Panel(
+    title="Series cut",
+    description="Series cut by a limit each second, over all nodes. What is cut is in no panel: raise the limit.",
+    form=Form.STAT,
+    queries=(Query(total(rate(health.SERIES_DROPPED, ON_NODE)), ""),),
+    unit=Show.PER_SECOND,
+    steps=(Step(0.001, Colour.WATCH),),
+    width=4,
+    height=4,
+)
+
+
+def _tile(panel_title: str, description: str, query: Query, unit: Show = Show.NUMBER) -> Panel:
+    return Panel(
+        title=panel_title,
+        description=description,
+        form=Form.STAT,
+        queries=(query,),
+        unit=unit,
+        base=Colour.PLAIN,
+        width=4,
+        height=4,
+    )
+
+
+_PER_NODE = (Identity.NODE,)
+
+HEALTH = Panel(
+    title="Probe health",
+    description="For each probe, whether it failed or timed out on any of the nodes chosen.",
+    form=Form.STATE_TIMELINE,
+    queries=(
+        Query(
+            aggregate("max", gauge(health.PROBE_STATUS, BROKEN, ON_NODE), health.PROBE_LABEL),
+            "{probe}",
+        ),
+    ),
+    mappings=(Mapping(0, "working", Colour.GOOD), Mapping(1, "failing", Colour.BAD)),
+    steps=(Step(1, Colour.BAD),),
+    height=10,
+)
+FAILURES = Panel(
+    title="Probes that do not deliver",
+    description="Probes that failed, timed out or are not supported, by node. `net-exporter check` says why.",
+    form=Form.TABLE,
+    queries=(
+        Query(
+            total(
+                gauge(
+                    health.PROBE_STATUS, Matcher(health.STATUS_LABEL, "=~", "failed|timed_out|unsupported"), ON_NODE
+                ).equals(1),
+                Identity.NODE,
+                health.PROBE_LABEL,
+                health.STATUS_LABEL,
+            ),
+            "State",
+        ),
+    ),
+    steps=(Step(1, Colour.WATCH),),
+    links=(TO_NODE,),
+    height=10,
+)
+
+_COST = (
+    Topic(
+        "Processor time of collecting",
+        "Share of one processor that collection cycles take. A rise means more namespaces or a probe gone slow.",
+        Show.SHARE,
+        (line(health.CYCLE_CPU_SECONDS, ""),),
+        (Step(0.05, Colour.WATCH), Step(0.2, Colour.BAD)),
+    ),
+    topic(
+        "Length of a cycle",
+        "Wall time of the last collection cycle, and of writing the answer. Above the scrape interval numbers age.",
+        (health.CYCLE_SECONDS, "collecting"),
+        (health.RENDER_SECONDS, "writing"),
+        steps=(Step(1, Colour.WATCH), Step(5, Colour.BAD)),
+    ),
+    Topic(
+        "Slowest probes",
+        "Time that each probe took in its last cycle. The one that rises is the one to switch off or to ask about.",
+        Show.SECONDS,
+        (line(health.PROBE_SECONDS, "{probe}", health.PROBE_LABEL),),
+        (Step(0.5, Colour.WATCH), Step(2, Colour.BAD)),
+    ),
+    Topic(
+        "Slowest kernel interfaces",
+        "Time that the last cycle spent reading one kernel interface in all namespaces.",
+        Show.SECONDS,
+        (line(health.READER_SECONDS, "{reader}", health.READER_LABEL),),
+        (Step(0.5, Colour.WATCH),),
+    ),
+    topic(
+        "Namespaces seen",
+        "Network namespaces of pods in the last cycle. Compare with the pods that the node should run.",
+        (health.PODS, "namespaces"),
+    ),
+    topic(
+        "Series exposed",
+        "Series of the last cycle. Prometheus pays for each: a jump means a probe with an open label.",
+        (health.SERIES, "series"),
+        steps=(Step(50_000, Colour.WATCH),),
+    ),
+    topic(
+        "Cycles and namespaces that ended meanwhile",
+        "Cycles completed, and namespaces that ended while they were read. The latter is normal where pods come and "
+        "go.",
+        (health.CYCLES, "cycles"),
+        (health.NETNS_GONE, "ended meanwhile"),
+    ),
+    Topic(
+        "Series cut by probe",
+        "Series cut because a limit was reached. What is cut is in no panel: raise `metrics.maxSeries` or select less.",
+        Show.PER_SECOND,
+        (line(health.SERIES_DROPPED, "{probe}", health.PROBE_LABEL),),
+        (Step(0.001, Colour.WATCH),),
+    ),
+)
+
+_AGE = Panel(
+    title="Last cycle",
+    description="When each exporter began its last cycle. One that lags far behind the others hangs.",
+    form=Form.BARGAUGE,
+    queries=(Query(total(gauge(health.CYCLE_TIME, ON_NODE), *_PER_NODE) * 1000, "{node}"),),
+    unit=Show.AGO,
+    base=Colour.PLAIN,
+)
+_VERSIONS = Panel(
+    title="Versions",
+    description="How many nodes run which version of the exporter. More than one only during a rollout.",
+    form=Form.TABLE,
+    queries=(Query(aggregate("count", gauge(health.BUILD_INFO, ON_NODE), health.VERSION_LABEL), "Nodes"),),
+    base=Colour.PLAIN,
+)
+_PROCESS_CPU = Panel(
+    title="Processor time of the process",
+    description="Share of one processor that each exporter's process takes, scrapes included.",
+    queries=(Query(topk(SHOWN, total(rate(health.PROCESS_CPU), health.INSTANCE_LABEL)), "{instance}"),),
+    unit=Show.SHARE,
+    steps=(Step(0.1, Colour.WATCH), Step(0.5, Colour.BAD)),
+)
+_PROCESS_MEMORY = Panel(
+    title="Memory of the process",
+    description="Resident memory of each exporter. Steady growth is a leak: please report it.",
+    queries=(Query(topk(SHOWN, total(gauge(health.PROCESS_MEMORY), health.INSTANCE_LABEL)), "{instance}"),),
+    unit=Show.BYTES,
+    steps=(Step(200e6, Colour.WATCH), Step(500e6, Colour.BAD)),
+)
+
+BOARD = Board(
+    slug="exporter",
+    title="net-exporter / Exporter",
+    description="Whether the exporters run, what they cost, and what they leave out.",
+    rows=(
+        Row(
+            "Now",
+            (
+                DOWN,
+                FAILING,
+                CUT,
+                _tile(
+                    "Exporters",
+                    "Exporters that Prometheus scrapes.",
+                    Query(aggregate("count", gauge(health.UP)), ""),
+                ),
+                _tile(
+                    "Namespaces",
+                    "Network namespaces of pods, over all nodes.",
+                    Query(total(gauge(health.PODS, ON_NODE)), ""),
+                ),
+                _tile("Series", "Series that all exporters expose.", Query(total(gauge(health.SERIES, ON_NODE)), "")),
+            ),
+        ),
+        Row("Probes", (HEALTH, FAILURES)),
+        Row("Cost", (*(each.panel(NODES) for each in _COST), _PROCESS_CPU, _PROCESS_MEMORY)),
+        Row("Fleet", (_AGE, _VERSIONS)),
+    ),
+)

@@ -1,0 +1,221 @@
+"""The fleet at a glance: what is wrong now, where, and whom to ask next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashboards.boards.exporter import CUT, DOWN, FAILING, HEALTH
+from dashboards.panel import Board, Colour, Form, Panel, Query, Row, Step
+from dashboards.subject import worst_nodes, worst_pods
+from dashboards.units import Show
+from dashboards.views import NODES, ON_NODE, PODS, TO_NODE
+from exporter.model.promql import Expr, aggregate, clamp_min, rate, topk, total
+from exporter.probes import conntrack, neigh, netdev, softnet, tcp, tcpext, udp
+
+if TYPE_CHECKING:
+    from exporter.model.metric import Metric
+
+_ANY = (Step(1, Colour.WATCH), Step(100, Colour.BAD))
+_IDLE = 0.001
+
+
+def _fleet(*metrics: Metric) -> Expr:
+    """Sum of rates over all nodes chosen and all their namespaces."""
+    first, *others = (total(rate(metric, ON_NODE)) for metric in metrics)
+    for other in others:
+        first = first + other
+    return first
+
+
+def _tile(title: str, description: str, expr: Expr, unit: Show, *steps: Step) -> Panel:
+    return Panel(
+        title=title,
+        description=description,
+        form=Form.STAT,
+        queries=(Query(expr, ""),),
+        unit=unit,
+        steps=steps,
+        width=4,
+        height=4,
+    )
+
+
+_FILL = NODES.share(NODES.now(conntrack.ENTRIES), NODES.now(conntrack.MAX_ENTRIES))
+
+_WRONG_NOW = (
+    DOWN,
+    FAILING,
+    CUT,
+    _tile(
+        "Segments sent again",
+        "Share of TCP segments sent again, over all nodes and pods. Above one in a hundred users feel it.",
+        _fleet(tcp.RETRANS_SEGS) / clamp_min(_fleet(tcp.OUT_SEGS), _IDLE),
+        Show.SHARE,
+        Step(0.01, Colour.WATCH),
+        Step(0.05, Colour.BAD),
+    ),
+    _tile(
+        "Connections refused",
+        "Connection requests lost at listening sockets. Clients see time-outs: open the TCP board.",
+        _fleet(tcpext.LISTEN_DROPS),
+        Show.PER_SECOND,
+        Step(0.01, Colour.WATCH),
+        Step(1, Colour.BAD),
+    ),
+    _tile(
+        "Connections failed or reset",
+        "Attempts that failed and established connections that were reset. Behind a proxy they become 502 and 504.",
+        _fleet(tcp.ATTEMPT_FAILS, tcp.ESTAB_RESETS),
+        Show.PER_SECOND,
+        Step(10, Colour.WATCH),
+        Step(100, Colour.BAD),
+    ),
+    _tile(
+        "UDP datagrams lost",
+        "Datagrams lost because a socket's queue was full. DNS suffers first: open the UDP board.",
+        _fleet(udp.RCVBUF_ERRORS, udp.SNDBUF_ERRORS),
+        Show.PACKETS_PER_SECOND,
+        Step(0.01, Colour.WATCH),
+        Step(1, Colour.BAD),
+    ),
+    _tile(
+        "Fullest connection table",
+        "Use of the connection tracking table on the node where it is fullest. At 1 new connections are dropped.",
+        aggregate("max", _FILL),
+        Show.SHARE,
+        Step(0.75, Colour.WATCH),
+        Step(0.9, Colour.BAD),
+    ),
+    _tile(
+        "Connection table drops",
+        "Packets dropped because the table was full or another entry came first. Open the connection tracking board.",
+        _fleet(conntrack.DROP) + _fleet(conntrack.INSERT_FAILED),
+        Show.PER_SECOND,
+        Step(0.01, Colour.WATCH),
+        Step(1, Colour.BAD),
+    ),
+    _tile(
+        "Backlog drops",
+        "Packets dropped because a processor's backlog was full. Open the receive path board.",
+        _fleet(softnet.DROPPED),
+        Show.PACKETS_PER_SECOND,
+        Step(0.01, Colour.WATCH),
+        Step(1, Colour.BAD),
+    ),
+    _tile(
+        "Device drops",
+        "Packets dropped by devices of nodes and pods on receive and send. Open the traffic board.",
+        _fleet(netdev.RX_DROPPED, netdev.TX_DROPPED),
+        Show.PACKETS_PER_SECOND,
+        Step(1, Colour.WATCH),
+        Step(100, Colour.BAD),
+    ),
+    _tile(
+        "Neighbours not answering",
+        "Address resolutions that failed. A pod or node is gone while others still send to it.",
+        _fleet(neigh.RESOLUTION_FAILURES),
+        Show.PER_SECOND,
+        Step(1, Colour.WATCH),
+        Step(50, Colour.BAD),
+    ),
+)
+
+SUFFERING = (
+    worst_pods(
+        tcp.RETRANS_SEGS,
+        "Pods that send most segments again",
+        "TCP segments sent again over the time shown. Click a pod to see it in detail.",
+        Step(100, Colour.WATCH),
+        Step(10000, Colour.BAD),
+    ),
+    worst_pods(
+        tcpext.LISTEN_DROPS,
+        "Pods that refuse connections",
+        "Connection requests lost at a listening socket over the time shown. The program accepts too slowly.",
+        *_ANY,
+    ),
+    worst_pods(
+        udp.RCVBUF_ERRORS,
+        "Pods that lose UDP datagrams",
+        "Datagrams lost because the pod's socket was full, over the time shown.",
+        *_ANY,
+    ),
+    worst_pods(
+        netdev.RX_DROPPED,
+        "Pods whose devices drop",
+        "Packets dropped by the pod's devices on receive, over the time shown.",
+        *_ANY,
+    ),
+)
+
+_NODES = (
+    Panel(
+        title="Connection table by node",
+        description="Use of the connection tracking table on the fullest nodes. At 1 new connections are dropped.",
+        form=Form.BARGAUGE,
+        queries=(Query(topk(10, _FILL), "{node}"),),
+        unit=Show.SHARE,
+        steps=(Step(0.75, Colour.WATCH), Step(0.9, Colour.BAD)),
+        maximum=1.0,
+        links=(TO_NODE,),
+    ),
+    worst_nodes(
+        softnet.DROPPED,
+        "Nodes that drop in the backlog",
+        "Packets dropped because a processor's backlog was full, over the time shown. Click a node for its detail.",
+        *_ANY,
+    ),
+    worst_nodes(
+        conntrack.INSERT_FAILED,
+        "Nodes with insert races",
+        "Entries of the connection table refused because an equal one had come first, over the time shown.",
+        *_ANY,
+    ),
+    worst_nodes(
+        tcp.RETRANS_SEGS,
+        "Nodes that send most segments again",
+        "TCP segments that the node's own programs sent again, over the time shown.",
+        Step(100, Colour.WATCH),
+        Step(10000, Colour.BAD),
+    ),
+)
+
+
+_FLEET = (
+    Panel(
+        title="Traffic of the busiest nodes",
+        description="Bytes that the nodes' own devices receive and send. A flat top is the limit of a link.",
+        queries=(
+            Query(topk(10, NODES.rate(netdev.RX_BYTES)), "{node} received"),
+            Query(topk(10, NODES.rate(netdev.TX_BYTES)), "{node} sent"),
+        ),
+        unit=Show.BYTES_PER_SECOND,
+        links=(TO_NODE,),
+    ),
+    Panel(
+        title="Retransmission of the worst pods",
+        description="Share of segments sent again. One pod alone: look at its peer. Many of one node: at its link.",
+        queries=(
+            Query(
+                topk(10, PODS.share(PODS.rate(tcp.RETRANS_SEGS), PODS.rate(tcp.OUT_SEGS))),
+                "{namespace}/{pod}",
+            ),
+        ),
+        unit=Show.SHARE,
+        steps=(Step(0.01, Colour.WATCH), Step(0.05, Colour.BAD)),
+        links=(PODS.link,),
+    ),
+)
+
+BOARD = Board(
+    slug="overview",
+    title="net-exporter / Overview",
+    description="What is wrong now on all nodes, which nodes and pods suffer, and whether the probes work.",
+    rows=(
+        Row("Wrong now, over all nodes", _WRONG_NOW),
+        Row("Pods that suffer", SUFFERING),
+        Row("Nodes that suffer", _NODES),
+        Row("Fleet", _FLEET),
+        Row("Probes", (HEALTH,)),
+    ),
+)

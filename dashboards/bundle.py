@@ -1,0 +1,46 @@
+"""What this package adds to the bundle."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from dashboards import catalogue, legacy, modern, portable, provisioning
+from exporter.model.metric import Naming
+
+if TYPE_CHECKING:
+    from dashboards.grafana_tree import Json
+    from exporter.registry import Registry
+
+_OLDEST_MODERN = "8.4.0"
+_OLDEST_LEGACY = "7.0.0"
+
+
+def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
+    """All files, by path within the bundle. Raises DeclarationError when boards and registry contradict."""
+    found = {"dashboards/provisioning/net-exporter.yml": provisioning.PROVIDER.encode()}
+    for board in catalogue.boards(registry):
+        new = modern.render(board, naming)
+        old = legacy.render(board, naming)
+        found[f"dashboards/{board.slug}.json"] = _text(new)
+        found[f"dashboards/import/{board.slug}.json"] = _text(portable.importable(new, _OLDEST_MODERN))
+        found[f"dashboards/legacy/{board.slug}.json"] = _text(old)
+        found[f"dashboards/legacy/import/{board.slug}.json"] = _text(portable.importable(old, _OLDEST_LEGACY))
+    return found
+
+
+def index(registry: Registry) -> dict[str, list[str]]:
+    """For each metric, by its kubeskoop name, the panels that show it: `Board > Panel`, in order of boards."""
+    found: dict[str, list[str]] = {}
+    for board in catalogue.boards(registry):
+        for panel in board.panels():
+            for metric in panel.metrics:
+                places = found.setdefault(metric.name_in(Naming.KUBESKOOP), [])
+                place = f"{board.title} › {panel.title}"
+                if place not in places:
+                    places.append(place)
+    return found
+
+
+def _text(board: Json) -> bytes:
+    return json.dumps(board, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,73 @@
+"""All dashboards, in the order in which somebody looks for a cause."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dashboards import further
+from dashboards.boards import (
+    conntrack,
+    exporter,
+    ip,
+    ipvs,
+    memory,
+    neighbours,
+    node,
+    overview,
+    pod,
+    processes,
+    rdma,
+    sockets,
+    softnet,
+    tcp,
+    traffic,
+    udp,
+)
+from exporter.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from dashboards.panel import Board
+    from exporter.registry import Registry
+
+SUBJECTS = tuple(
+    module.SUBJECT
+    for module in (
+        traffic,
+        tcp,
+        udp,
+        ip,
+        sockets,
+        conntrack,
+        ipvs,
+        softnet,
+        processes,
+        neighbours,
+        memory,
+        rdma,
+    )
+)
+
+
+@cache
+def boards(registry: Registry) -> tuple[Board, ...]:
+    """Every board, complete with what nobody composed. Raises DeclarationError on a contradiction."""
+    known = {spec.name for spec in registry.probes}
+    composed = (
+        overview.BOARD,
+        node.board(SUBJECTS, overview.SUFFERING),
+        pod.board(SUBJECTS),
+        *(subject.board() for subject in SUBJECTS),
+        exporter.BOARD,
+    )
+    for board in composed:
+        if missing := set(board.probes) - known:
+            raise DeclarationError(f"board {board.slug} names unknown probes {sorted(missing)}")
+    found = (
+        *(further.complete(board, registry) for board in composed),
+        *further.unclaimed(composed, registry),
+    )
+    slugs = [board.slug for board in found]
+    if len(slugs) != len(set(slugs)):
+        raise DeclarationError(f"two boards share a slug among {slugs}")
+    return found
