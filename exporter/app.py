@@ -42,7 +42,8 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     running = [RunningProbe(spec, attempt(spec.open, env)) for spec in config.probes]
     selected = {spec.name for spec in config.probes}
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
-    collector = Collector(env, running, disabled, standalone.discover, max_series=config.max_series)
+    per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
+    collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming)
     health = Health(config.node, config.namings, collector.costs)
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
@@ -61,11 +62,11 @@ def _tell_hidden(env: Env) -> None:
 
 def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     """Serve until a signal asks to stop. Raises StartError when the address cannot be had."""
-    parts = assemble(config, registry, proc, sys)
-    server = Server(config.host, config.port, parts.schedule, parts.answers)
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
+    parts = assemble(config, registry, proc, sys)
+    server = Server(config.host, config.port, parts.schedule, parts.answers)
     parts.schedule.start()
     serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     serving.start()
@@ -77,5 +78,6 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     log.info("%d probes every %g s; stop with Ctrl-C", len(config.probes), config.interval)
     stop.wait()
     server.shutdown()
+    server.server_close()
     parts.schedule.stop()
     parts.collector.close()

@@ -67,7 +67,7 @@ class Health:
             health.CYCLE_SECONDS: _one(snapshot.seconds),
             health.CYCLE_TIME: _one(snapshot.taken_at),
             health.PODS: _one(sum(not pod.is_host for pod in snapshot.pods)),
-            health.SERIES: _one(sum(len(table.rows) * len(table.metrics) for table in snapshot.tables)),
+            health.SERIES: _one(len(self._namings) * _series(snapshot)),
             health.PROBE_STATUS: {
                 (outcome.probe, status.value): float(outcome.status is status)
                 for outcome in outcomes
@@ -90,6 +90,11 @@ class Health:
 
 def _one(number: float) -> _Samples:
     return {(): number}
+
+
+def _series(snapshot: Snapshot) -> int:
+    """Numbers that are not gaps."""
+    return sum(len(row.values) - row.values.count(None) for table in snapshot.tables for row in table.rows)
 
 
 def statuses(snapshot: Snapshot) -> Iterable[str]:
