@@ -94,7 +94,7 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
     return Config(
         host=host,
         port=port,
-        node=settings["node"] or os.environ.get("INSPECTOR_NODENAME") or socket.gethostname(),
+        node=_as_text(settings["node"] or os.environ.get("INSPECTOR_NODENAME") or socket.gethostname()),
         log_level=settings["logLevel"],
         interval=float(settings["metrics.interval"]),
         timestamps=settings["metrics.timestamps"] or Naming.INSPECTOR in namings,
@@ -133,6 +133,11 @@ def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - wh
     if setting.least is not None and not setting.least <= value <= setting.most:
         raise UsageError(f"{where} must be from {setting.least:g} to {setting.most:.12g}, is {_shown(value)}")
     return value
+
+
+def _as_text(name: str) -> str:
+    """An environment variable may hold any bytes; a label is text."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _type_name(default: object) -> str:
