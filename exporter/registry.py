@@ -102,6 +102,10 @@ def validate(registry: Registry) -> None:
         for name in {*(metric.name_in(naming) for naming in Naming), *metric.aliases}:
             if taken.setdefault(name, metric) is not metric:
                 raise DeclarationError(f"name {name} is declared twice: by {metric.probe} and {taken[name].probe}")
+    for name, metric in taken.items():
+        family = name.removesuffix("_total")
+        if family != name and taken.get(family, metric) is not metric:
+            raise DeclarationError(f"{metric.probe}: in OpenMetrics {name} is family {family}, which exists too")
 
 
 def _validate_metric(metric: Metric) -> None:
