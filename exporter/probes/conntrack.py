@@ -110,7 +110,7 @@ NETNS_ENTRIES = Metric(
     unit=Unit.ENTRIES,
     help="Connections that the network namespace has in the table.",
     scope=Scope.NETNS,
-    source="sysctl net.netfilter.nf_conntrack_count",
+    source="ctnetlink or sysctl net.netfilter.nf_conntrack_count",
     advice="Rules in the pod make it track connections; compare with the node's maximum.",
 )
 

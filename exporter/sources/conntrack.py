@@ -64,9 +64,16 @@ def read(netns: Netns) -> dict[str, int]:
 
 
 def read_entries(netns: Netns) -> int:
-    """Entries of one namespace in the table, which all namespaces share."""
-    name = _TABLE_SYSCTLS["entries"]
-    return procfs.integer(netns.sysctl(name), f"/proc/sys/net/{name}", "a number of entries")
+    """Entries of one namespace in the table, which all namespaces share.
+
+    By netlink first: the kernel looks a namespace's sysctl up among those of all namespaces, so that reading it
+    costs more the more there are.
+    """
+    try:
+        return parse_table(netns.netlink(_NETLINK_NETFILTER, REQUEST_TABLE))["entries"]
+    except UnsupportedError:
+        name = _TABLE_SYSCTLS["entries"]
+        return procfs.integer(netns.sysctl(name), f"/proc/sys/net/{name}", "a number of entries")
 
 
 def _read_file(netns: Netns) -> dict[str, int]:
@@ -98,7 +105,9 @@ def parse_table(answer: bytes) -> dict[str, int]:
     """Entries in the table and, since Linux 4.18, how many it takes."""
     for kind, payload in netlink.messages(answer):
         if kind == _STATS:
-            return _numbers(payload, _TABLE_NAMES)
+            found = _numbers(payload, _TABLE_NAMES)
+            if "entries" in found:
+                return found
     raise SourceError("ctnetlink", "a message with the size of the table", answer)
 
 

@@ -98,6 +98,11 @@ def test_an_answer_without_the_table_is_an_error() -> None:
         conntrack.parse_table(ACKNOWLEDGED)
 
 
+def test_a_table_without_its_size_is_an_error() -> None:
+    with pytest.raises(SourceError, match="size of the table"):
+        conntrack.parse_table(message(0x105, {2: 262144}) + ACKNOWLEDGED)
+
+
 def test_netlink_gives_counters_and_size(fake_netns: type[FakeNetns]) -> None:
     answers = {
         (NETFILTER, conntrack.REQUEST_CPUS): cpu_message(NEW_COUNTERS) + DONE,
@@ -159,7 +164,12 @@ def test_a_malformed_file_is_named_with_its_line(content: bytes, message_: str) 
         conntrack.parse_file(content, PATH)
 
 
-def test_entries_of_a_namespace_come_from_its_sysctl(fake_netns: type[FakeNetns]) -> None:
+def test_entries_of_a_namespace_come_from_netlink(fake_netns: type[FakeNetns]) -> None:
+    answers = {(NETFILTER, conntrack.REQUEST_TABLE): message(0x105, {1: 42, 2: 262144}) + ACKNOWLEDGED}
+    assert conntrack.read_entries(fake_netns(answers=answers)) == 42
+
+
+def test_without_netlink_entries_of_a_namespace_come_from_its_sysctl(fake_netns: type[FakeNetns]) -> None:
     assert conntrack.read_entries(fake_netns(sysctls={"netfilter/nf_conntrack_count": b"17\n"})) == 17
 
 
