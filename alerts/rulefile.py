@@ -1,0 +1,59 @@
+"""Rule files as Prometheus 2.42 and later load them, and the same as an operator object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alerts.words import templates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alerts.model import AlertRule, Group
+    from alerts.recording import Recording
+    from alerts.words import Links
+    from exporter.model.promql import Rendering
+
+
+def alert(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, Any]:
+    """One alerting rule."""
+    keep = {"keep_firing_for": f"{rule.keep}m"} if rule.keep else {}
+    return {
+        "alert": rule.name,
+        "expr": rule.condition.render(rendering),
+        "for": f"{rule.hold}m",
+        **keep,
+        "labels": {"severity": rule.severity.value},
+        "annotations": templates(rule, rendering, links),
+    }
+
+
+def alerts(groups: Sequence[Group], rendering: Rendering, links: Links) -> dict[str, Any]:
+    """All alerting rules."""
+    return {
+        "groups": [
+            {"name": group.name, "rules": [alert(rule, rendering, links) for rule in group.rules]} for group in groups
+        ]
+    }
+
+
+def recordings(name: str, rules: Sequence[Recording], rendering: Rendering) -> dict[str, Any]:
+    """All recording rules, one group."""
+    return {
+        "groups": [
+            {
+                "name": name,
+                "rules": [{"record": rule.name_in(rendering), "expr": rule.expr.render(rendering)} for rule in rules],
+            }
+        ]
+    }
+
+
+def operator_object(name: str, *files: dict[str, Any]) -> dict[str, Any]:
+    """The same groups as a PrometheusRule of the Prometheus operator."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": name, "labels": {"app": "net-exporter"}},
+        "spec": {"groups": [group for file in files for group in file["groups"]]},
+    }

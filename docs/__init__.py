@@ -1,0 +1,27 @@
+"""The reference, written from the declarations: metrics, probes, alerts, runbooks, dashboards, thresholds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from docs import alerting, boards, metrics, probes
+from docs.uses import uses
+
+if TYPE_CHECKING:
+    from exporter.model.metric import Naming
+    from exporter.registry import Registry
+
+
+def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
+    """Pages by path, and `index.json`, from which `net-exporter explain` tells where a metric is used."""
+    used = uses(registry)
+    pages = {
+        **metrics.pages(registry, used),
+        **probes.pages(registry),
+        **alerting.pages(naming),
+        **boards.pages(registry),
+    }
+    written = {f"docs/{path}": text.encode() for path, text in pages.items()}
+    written["index.json"] = (json.dumps(used, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return written

@@ -1,0 +1,94 @@
+"""Runbooks, one page per alert, the list of alerts, of recorded totals, and the table of thresholds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import alerts
+from alerts import thresholds
+from alerts.model import Fires
+from alerts.rules import GROUPS
+from alerts.totals import RULES
+from docs.markdown import bullets, code, numbered, page, table
+from docs.metrics import anchor
+from exporter.model.metric import Naming
+from exporter.model.promql import Rendering
+
+if TYPE_CHECKING:
+    from alerts.model import AlertRule
+    from alerts.thresholds import Threshold
+
+
+def pages(naming: Naming) -> dict[str, str]:
+    """Pages by path."""
+    rendering = Rendering(naming)
+    written = {f"runbooks/{rule.name}.md": _runbook(rule, rendering) for rule in alerts.rules()}
+    written["alerts.md"] = _overview(rendering)
+    written["thresholds.md"] = _thresholds()
+    return written
+
+
+def _runbook(rule: AlertRule, rendering: Rendering) -> str:
+    keep = f", stays on for {rule.keep} minutes" if rule.keep else ""
+    used = dict.fromkeys(rule.condition.metrics)
+    cases = [f"{'fires' if isinstance(case, Fires) else 'silent'}: {case.name}" for case in rule.cases]
+    return page(
+        rule.name,
+        f"{rule.summary} Severity {rule.severity.value}; fires after {rule.hold} minutes{keep}.",
+        code(rule.condition.render(rendering), "promql"),
+        f"## Meaning\n\n{rule.runbook.meaning}",
+        f"## Impact\n\n{rule.runbook.impact}",
+        f"## Diagnosis\n\n{numbered(rule.runbook.diagnosis)}",
+        f"## Mitigation\n\n{bullets(rule.runbook.mitigation)}",
+        _limits(rule.thresholds),
+        "## Metrics\n\n"
+        + bullets(
+            f"[`{metric.name_in(rendering.naming)}`](../metrics/{metric.probe}.md#{anchor(metric)}): {metric.help}"
+            for metric in used
+        ),
+        f"## Tested\n\n{bullets(cases)}",
+    )
+
+
+def _limits(used: tuple[Threshold, ...]) -> str:
+    if not used:
+        return ""
+    rows = [(each.name, f"{each.value:,.12g}", each.unit, each.reason) for each in used]
+    return f"## Thresholds\n\n{table(('limit', 'value', 'unit', 'why'), rows)}"
+
+
+def _overview(rendering: Rendering) -> str:
+    parts = []
+    for group in GROUPS:
+        rows = [
+            (
+                f"[{rule.name}](runbooks/{rule.name}.md)",
+                rule.severity.value,
+                f"{rule.hold} min",
+                rule.summary,
+            )
+            for rule in group.rules
+        ]
+        parts.append(f"## {group.name}\n\n{table(('alert', 'severity', 'for', 'summary'), rows)}")
+    recorded = [(f"`{rule.name_in(rendering)}`", f"`{rule.expr.render(rendering)}`") for rule in RULES]
+    return page(
+        "Alerts",
+        "Critical: wake somebody. Warning: look at it in working hours. Info: context for another alert.",
+        *parts,
+        "## Recorded totals\n\nOver pods only: a packet that crosses a pod's interface is counted again by the host's.",
+        table(("series", "expression"), recorded),
+    )
+
+
+def _thresholds() -> str:
+    rows = [
+        (
+            each.name,
+            f"{each.value:,.12g}",
+            each.unit,
+            each.reason,
+            ", ".join(f"[{rule.name}](runbooks/{rule.name}.md)" for rule in alerts.rules() if each in rule.thresholds),
+        )
+        for each in thresholds.table()
+    ]
+    return page("Thresholds", table(("limit", "value", "unit", "why", "alerts"), rows))
