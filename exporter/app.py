@@ -66,7 +66,7 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
     parts = assemble(config, registry, proc, sys)
-    server = Server(config.host, config.port, parts.schedule, parts.answers)
+    server = Server(config.host, config.port, parts.schedule, parts.answers, config.node)
     parts.schedule.start()
     serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     serving.start()

@@ -39,10 +39,10 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, schedule: Schedule, answers: Answers) -> None:
+    def __init__(self, host: str, port: int, schedule: Schedule, answers: Answers, node: str) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._room = threading.BoundedSemaphore(_MOST_CONNECTIONS)
-        handler = partial(_Handler, schedule, answers)
+        handler = partial(_Handler, schedule, answers, node)
         try:
             super().__init__((host, port), handler)
         except OSError as error:
@@ -93,9 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True  # headers and body are two writes; the second must not wait for an answer
 
-    def __init__(self, schedule: Schedule, answers: Answers, *args: object) -> None:
+    def __init__(self, schedule: Schedule, answers: Answers, node: str, *args: object) -> None:
         self._schedule = schedule
         self._answers = answers
+        self._node = node
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
@@ -149,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(
             HTTPStatus.OK,
             "text/html; charset=utf-8",
-            page.render(now, before, self._schedule.interval).encode("utf-8", "replace"),
+            page.render(self._node, now, before, self._schedule.interval).encode("utf-8", "replace"),
         )
 
     def _pods(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.model.metric import Kind
+from exporter.model.snapshot import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST_PODS = 100
 _MOST_COUNTERS = 4
+# Trouble first: the page is opened to look for it.
+_ORDER = (Status.FAILED, Status.TIMED_OUT, Status.OK, Status.NO_DATA, Status.UNSUPPORTED, Status.DISABLED)
 
 
 @cache
@@ -27,33 +30,29 @@ def _page() -> Template:
     return Template((resources.files(__package__) / "page.html").read_text("utf-8"))
 
 
-def render(now: Snapshot | None, before: Snapshot | None, interval: float) -> str:
+def render(node: str, now: Snapshot | None, before: Snapshot | None, interval: float) -> str:
     """The page over the last two snapshots; the second one is needed for rates."""
-    milliseconds = str(int(interval * 1000))
-    if now is None:
-        return _page().substitute(
-            node_pods="this node",
-            version=__version__,
-            summary="The first cycle has not completed yet.",
-            pods="",
-            cut="",
-            probes="",
-            milliseconds=milliseconds,
-        )
+    parts = _empty() if now is None else _filled(now, before, interval)
+    return _page().substitute(parts, node=escape(node), version=__version__, milliseconds=int(interval * 1000))
+
+
+def _empty() -> dict[str, str]:
+    return {"summary": "The first cycle has not completed yet.", "pods": "", "cut": "", "probes": "", "readers": ""}
+
+
+def _filled(now: Snapshot, before: Snapshot | None, interval: float) -> dict[str, str]:
     series = sum(len(table.rows) * len(table.metrics) for table in now.tables)
     count = max(len(now.pods) - 1, 0)  # not even the host when namespaces could not be listed
     busiest = {} if before is None else _rates(now, before)
     shown = now.pods[:1] + tuple(sorted(now.pods[1:], key=lambda pod: -_busy(busiest.get(pod, []))))[:_MOST_PODS]
     hidden = len(now.pods) - len(shown)
-    return _page().substitute(
-        node_pods=f"{count} pods",
-        version=__version__,
-        summary=f"{count} pods, {series:,} series, last cycle took {now.seconds * 1000:.1f} ms; every {interval:g} s.",
-        pods="".join(_pod_row(pod, busiest.get(pod, [])) for pod in shown),
-        cut=f"<p>{hidden} quieter pods are not shown.</p>" if hidden > 0 else "",
-        probes="".join(_probe_rows(now)),
-        milliseconds=milliseconds,
-    )
+    return {
+        "summary": f"{count} pods, {series:,} series, last cycle took {now.seconds * 1000:.1f} ms; every {interval:g} s.",
+        "pods": "".join(_pod_row(pod, busiest.get(pod, [])) for pod in shown),
+        "cut": f"<p>{hidden} quieter pods are not shown.</p>" if hidden > 0 else "",
+        "probes": "".join(_probe_rows(now)),
+        "readers": "".join(_reader_rows(now)),
+    }
 
 
 def _busy(rates: list[tuple[float, Metric, str]]) -> float:
@@ -94,9 +93,20 @@ def _probe_rows(snapshot: Snapshot) -> Iterator[str]:
     for table in snapshot.tables:
         probe = table.metrics[0].probe
         series[probe] = series.get(probe, 0) + len(table.rows) * len(table.metrics)
-    for outcome in sorted(snapshot.outcomes, key=lambda outcome: outcome.probe):
+    for outcome in sorted(snapshot.outcomes, key=lambda outcome: (_ORDER.index(outcome.status), outcome.probe)):
+        off = outcome.status is Status.DISABLED
         yield (
             f'<tr><td>{outcome.probe}</td><td class="{outcome.status.value}">{outcome.status.value}</td>'
-            f'<td class="number">{outcome.seconds * 1000:.2f} ms</td>'
-            f'<td class="number">{series.get(outcome.probe, 0):,}</td><td>{escape(outcome.reason)}</td></tr>\n'
+            f'<td class="number">{"" if off else f"{outcome.seconds * 1000:.2f} ms"}</td>'
+            f'<td class="number">{"" if off else f"{series.get(outcome.probe, 0):,}"}</td>'
+            f"<td>{escape(outcome.reason)}</td></tr>\n"
+        )
+
+
+def _reader_rows(snapshot: Snapshot) -> Iterator[str]:
+    for reader, seconds in sorted(snapshot.readers.items(), key=lambda item: -item[1]):
+        each = seconds * 1e6 / max(len(snapshot.pods), 1)
+        yield (
+            f'<tr><td>{reader}</td><td class="number">{seconds * 1000:.2f} ms</td>'
+            f'<td class="number">{each:.0f} µs</td></tr>\n'
         )

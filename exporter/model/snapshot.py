@@ -82,6 +82,7 @@ class Snapshot:
         pods: every owner seen, the host first.
         taken_at: Unix time of the cycle's start, seconds.
         seconds: how long the cycle took.
+        readers: seconds spent in each reader, over all namespaces.
     """
 
     tables: tuple[Table, ...]
@@ -89,3 +90,4 @@ class Snapshot:
     pods: tuple[Pod, ...]
     taken_at: float
     seconds: float
+    readers: Mapping[str, float] = field(default_factory=dict)

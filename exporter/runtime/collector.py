@@ -41,7 +41,6 @@ class Costs:
     cpu_seconds: float = 0.0
     namespaces_gone: int = 0
     series_dropped: Counter[str] = field(default_factory=Counter)
-    reader_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class _LeftBehindError(BaseException):
@@ -143,9 +142,9 @@ class Collector:
         self.costs.cycles += 1
         self.costs.cpu_seconds += run.cpu_seconds
         self.costs.namespaces_gone += len(run.round.gone)
-        self.costs.reader_seconds = {reader_name(reader): took for reader, took in run.round.seconds.items()}
+        readers = {reader_name(reader): took for reader, took in run.round.seconds.items()}
         pods = tuple(ref.pod for ref in refs)
-        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, time.monotonic() - started)
+        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, time.monotonic() - started, readers)
 
     def _off(self) -> list[Outcome]:
         return [Outcome(name, Status.DISABLED, "not selected") for name in self._disabled]

@@ -58,13 +58,13 @@ class Health:
             health.CYCLE_CPU_SECONDS: _one(costs.cpu_seconds),
             health.NETNS_GONE: _one(costs.namespaces_gone),
             health.RENDER_SECONDS: _one(self.render_seconds),
-            health.READER_SECONDS: {(reader,): took for reader, took in costs.reader_seconds.items()},
         }
         if snapshot is None:
             return samples
         outcomes = snapshot.outcomes
         samples |= {
             health.CYCLE_SECONDS: _one(snapshot.seconds),
+            health.READER_SECONDS: {(reader,): took for reader, took in snapshot.readers.items()},
             health.CYCLE_TIME: _one(snapshot.taken_at),
             health.PODS: _one(sum(not pod.is_host for pod in snapshot.pods)),
             health.SERIES: _one(len(self._namings) * _series(snapshot)),

@@ -75,9 +75,9 @@ def cycle(count: int, connections: int) -> list[Result]:
         spent, readers = [], []
         for _ in range(CYCLES):
             before = parts.collector.costs.cpu_seconds
-            parts.schedule.cycle()
+            snapshot = parts.schedule.cycle()
             spent.append((parts.collector.costs.cpu_seconds - before) * 1000)
-            readers.append(dict(parts.collector.costs.reader_seconds))
+            readers.append(dict(snapshot.readers))
         floor = cpu_ms(lambda: read_files(pids), CYCLES)
         parts.collector.close()
     busy = f"{connections} connections each" if connections else "a listener each"
