@@ -46,8 +46,9 @@ def _filled(now: Snapshot, before: Snapshot | None, interval: float) -> dict[str
     busiest = {} if before is None else _rates(now, before)
     shown = now.pods[:1] + tuple(sorted(now.pods[1:], key=lambda pod: -_busy(busiest.get(pod, []))))[:_MOST_PODS]
     hidden = len(now.pods) - len(shown)
+    took = f"last cycle took {now.seconds * 1000:.1f} ms; every {interval:g} s."
     return {
-        "summary": f"{count} pods, {series:,} series, last cycle took {now.seconds * 1000:.1f} ms; every {interval:g} s.",
+        "summary": f"{count} pods, {series:,} series, {took}",
         "pods": "".join(_pod_row(pod, busiest.get(pod, [])) for pod in shown),
         "cut": f"<p>{hidden} quieter pods are not shown.</p>" if hidden > 0 else "",
         "probes": "".join(_probe_rows(now)),

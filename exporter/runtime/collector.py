@@ -16,7 +16,7 @@ from exporter.runtime.attempt import attempt
 from exporter.runtime.sweep import Round, reader_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from exporter.model.pod import NetnsRef
     from exporter.model.probe import Env, Probe, ProbeSpec, Reader
