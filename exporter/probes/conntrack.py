@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.errors import UnsupportedError
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind, stateless
 from exporter.model.snapshot import Table
@@ -103,18 +102,7 @@ MAX_ENTRIES = _metric(
     unit=Unit.ENTRIES,
     help="Connections that one namespace may have in the table.",
 )
-NETNS_ENTRIES = Metric(
-    probe="conntrack",
-    name="netns_entries",
-    kind=Kind.GAUGE,
-    unit=Unit.ENTRIES,
-    help="Connections that the network namespace has in the table.",
-    scope=Scope.NETNS,
-    source="ctnetlink or sysctl net.netfilter.nf_conntrack_count",
-    advice="Rules in the pod make it track connections; compare with the node's maximum.",
-)
-
-NODE_METRICS = (
+METRICS = (
     FOUND,
     INVALID,
     IGNORE,
@@ -132,27 +120,17 @@ NODE_METRICS = (
 
 
 def collect(cycle: Cycle) -> list[Table]:
-    """One row for the host's namespace, where the node's traffic is tracked, and the entries of each namespace.
-
-    The latter are missing where namespaces cannot be entered.
-    """
-    node = Table(NODE_METRICS)
-    node.pick(cycle.host, cycle.on_host(conntrack.read))
-    each = Table((NETNS_ENTRIES,))
-    try:
-        for pod, entries in cycle.over(conntrack.read_entries):
-            each.add(pod, (entries,))
-    except UnsupportedError:
-        return [node]
-    return [node, each]
+    """One row: the counters of the host's namespace, where the node's traffic is tracked."""
+    table = Table(METRICS)
+    table.pick(cycle.host, cycle.on_host(conntrack.read))
+    return [table]
 
 
 PROBE = ProbeSpec(
     name="conntrack",
     summary="Size, lookups, refusals and drops of the connection tracking table.",
-    metrics=(*NODE_METRICS, NETNS_ENTRIES),
+    metrics=METRICS,
     open=stateless(collect),
-    readers=(conntrack.read_entries,),
     host_readers=(conntrack.read,),
     requires=(
         Requirement(RequirementKind.MODULE, "nf_conntrack", "no connection would be tracked"),

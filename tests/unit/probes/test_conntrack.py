@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 ABSENT = UnsupportedError("connection tracking is not loaded")
 
 
-def test_the_node_has_one_row_and_each_namespace_its_entries(
-    fake_cycle: type[FakeCycle], host: Pod, web: Pod, values_of: Callable[..., object]
+def test_the_node_has_one_row_with_gaps_for_what_the_kernel_does_not_count(
+    fake_cycle: type[FakeCycle], host: Pod, values_of: Callable[..., object]
 ) -> None:
     found = {"found": 1, "insert_failed": 2, "chain_toolong": 3, "entries": 4, "max_entries": 5}
-    cycle = fake_cycle({conntrack.read: [(host, found)], conntrack.read_entries: [(host, 4), (web, 9)]})
-    assert values_of(probe.collect(cycle)) == {
+    assert values_of(probe.collect(fake_cycle({conntrack.read: [(host, found)]}))) == {
         (host,): {
             "found": 1,
             "invalid": None,
@@ -38,28 +37,21 @@ def test_the_node_has_one_row_and_each_namespace_its_entries(
             "chain_toolong_total": 3,
             "entries": 4,
             "maxentries": 5,
-            "netns_entries": 4,
-        },
-        (web,): {"netns_entries": 9},
+        }
     }
-
-
-def test_the_node_s_row_remains_where_namespaces_cannot_be_entered(fake_cycle: type[FakeCycle], host: Pod) -> None:
-    cycle = fake_cycle({conntrack.read: [(host, {"entries": 4})], conntrack.read_entries: [(host, ABSENT)]})
-    assert [table.metrics for table in probe.collect(cycle)] == [probe.NODE_METRICS]
 
 
 def test_without_tracking_the_reason_is_passed_on(fake_cycle: type[FakeCycle], host: Pod) -> None:
     with pytest.raises(UnsupportedError, match="not loaded"):
-        probe.collect(fake_cycle({conntrack.read: [(host, ABSENT)], conntrack.read_entries: [(host, ABSENT)]}))
+        probe.collect(fake_cycle({conntrack.read: [(host, ABSENT)]}))
 
 
 def test_names_that_users_know_exist_and_only_sizes_are_gauges() -> None:
     names = {metric.name_in(Naming.INSPECTOR) for metric in probe.PROBE.metrics}
     assert {"inspector_pod_conntrackinsertfailed", "inspector_pod_conntrackmaxentries"} < names
     gauges = {metric.name for metric in probe.PROBE.metrics if metric.kind is Kind.GAUGE}
-    assert gauges == {"entries", "maxentries", "netns_entries"}
+    assert gauges == {"entries", "maxentries"}
 
 
-def test_only_the_entries_of_a_namespace_are_told_for_each() -> None:
-    assert [metric.name for metric in probe.PROBE.metrics if metric.scope is not Scope.NODE] == ["netns_entries"]
+def test_all_numbers_are_the_node_s() -> None:
+    assert {metric.scope for metric in probe.METRICS} == {Scope.NODE}
