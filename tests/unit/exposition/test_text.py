@@ -165,6 +165,8 @@ def test_the_official_parsers_read_back_every_number_and_label(tables: tuple[Tab
     body = _render(tables, KUBESKOOP, wire).decode()
     families = parse_text(body) if wire is Format.TEXT else parse_openmetrics(body + "# EOF\n")
     read = {
-        (sample.name, *sorted(sample.labels.items())): sample.value for family in families for sample in family.samples
+        (_RENAMED.get(sample.name, sample.name), *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
     }
     assert read == _expected(tables)
