@@ -53,11 +53,12 @@ SUBJECTS = tuple(
 def boards(registry: Registry) -> tuple[Board, ...]:
     """Every board, complete with what nobody composed. Raises DeclarationError on a contradiction."""
     known = {spec.name for spec in registry.probes}
+    optional = {spec.name for spec in registry.probes if not spec.default}
     composed = (
         overview.BOARD,
-        node.board(SUBJECTS, overview.SUFFERING),
-        pod.board(SUBJECTS),
-        *(subject.board() for subject in SUBJECTS),
+        node.board(SUBJECTS, overview.SUFFERING, optional),
+        pod.board(SUBJECTS, optional),
+        *(subject.board(optional) for subject in SUBJECTS),
         exporter.BOARD,
     )
     for board in composed:

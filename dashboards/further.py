@@ -48,7 +48,8 @@ def _rows(spec: ProbeSpec, shown: set[Metric]) -> Iterator[Row]:
     rest = [metric for metric in spec.metrics if metric.default and metric not in shown]
     if rest:
         panels = _shared(rest, spec) if len(rest) > _CROWDED else (_single(metric, spec) for metric in rest)
-        yield Row(f"{ROW}: {spec.name}", tuple(panels), collapsed=True)
+        off = "" if spec.default else " (off by default)"
+        yield Row(f"{ROW}: {spec.name}{off}", tuple(panels), collapsed=True)
 
 
 def _single(metric: Metric, spec: ProbeSpec) -> Panel:

@@ -121,7 +121,7 @@ class Tree:
                 query=variable.query,
                 dataSource=self.style.datasource(),
                 multi=True,
-                includeAll=True,
+                includeAll=variable.whole,
                 allValue=".+",
                 refresh=_REFRESH_ON_TIME_RANGE,
             )

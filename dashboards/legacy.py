@@ -139,7 +139,7 @@ def _variable(raw: Json) -> Json:
     if raw["type"] == "interval":
         return _interval(raw)
     return {key: raw[key] for key in _VARIABLE} | {
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if raw["includeAll"] else {},
         "definition": raw["query"],
         "options": [],
         "regex": "",

@@ -107,6 +107,8 @@ def _field_config(raw: Json) -> Json:
         }
         if raw["type"] == "timeseries":
             defaults["custom"]["scaleDistribution"] = {"type": "linear"}
+        if not defaults["custom"]:
+            del defaults["custom"]
     defaults.setdefault("mappings", [])
     return {"defaults": defaults, "overrides": config.get("overrides", [])}
 
@@ -129,7 +131,7 @@ def _variable(raw: Json) -> Json:
         keys = ("hide", "includeAll", "label", "multi", "name", "query", "type")
         return {key: raw[key] for key in keys} | {"current": {}, "options": [], "refresh": 1, "regex": ""}
     return {key: raw[key] for key in _VARIABLE} | {
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if raw["includeAll"] else {},
         "definition": raw["query"],
         "options": [],
         "regex": "",

@@ -89,7 +89,7 @@ def _table(panel: Panel, common: Json, naming: Naming) -> core.Panel:
         thresholds=steps(panel),
         overrides=overrides,
         unit=panel.unit.value,
-        sortBy=[core.TableSortByField(displayName=value, desc=True)],
+        sortBy=[core.TableSortByField(displayName=value, desc=not panel.ascending)],
         transformations=[{"id": "organize", "options": order}],
         extraJson={},
     )

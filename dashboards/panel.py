@@ -115,6 +115,7 @@ class Panel:
         maximum: upper end of the scale, where one is known.
         links: ways to other boards.
         mappings: names of states, for a state timeline.
+        ascending: whether the smallest value stands first in a table.
         width: of the 24 columns.
         height: in grid rows of 30 pixels.
         text: Markdown of a text panel.
@@ -130,6 +131,7 @@ class Panel:
     maximum: float | None = None
     links: tuple[Link, ...] = ()
     mappings: tuple[Mapping, ...] = ()
+    ascending: bool = False
     width: int = 12
     height: int = 8
     text: str = ""

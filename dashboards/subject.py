@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dashboards import units
@@ -12,6 +12,8 @@ from exporter.model.metric import Kind
 from exporter.model.promql import topk
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from dashboards.panel import Step
     from dashboards.views import View
     from exporter.model.metric import Metric
@@ -38,27 +40,47 @@ class Subject:
     topics: tuple[Topic, ...]
     tables: tuple[Panel, ...] = ()
 
-    def board(self) -> Board:
-        """Its own dashboard: tables, nodes, pods."""
-        rows = [Row("Who has most of it", self.tables)] if self.tables else []
-        rows.append(Row(NODES.title, self._panels(NODES)))
-        if pods := self._panels(PODS):
-            rows.append(Row(PODS.title, pods))
+    def board(self, optional: AbstractSet[str]) -> Board:
+        """Its own dashboard: tables, nodes, pods; collapsed at the end what `optional` probes would add."""
+        nodes, pods = self._panels(NODES), self._panels(PODS)
+        rows = (
+            Row("Who has most of it", _running(self.tables, optional)),
+            Row(NODES.title, _running(nodes, optional)),
+            Row(PODS.title, _running(pods, optional)),
+            Row("Nodes: off by default", _switched_off(nodes, optional), collapsed=True),
+            Row("Pods: off by default", _switched_off((*self.tables, *pods), optional), collapsed=True),
+        )
         return Board(
             slug=self.slug,
             title=f"net-exporter / {self.title}",
             description=self.description,
-            rows=tuple(rows),
+            rows=tuple(row for row in rows if row.panels),
             probes=self.probes,
         )
 
-    def row(self, view: View, *, collapsed: bool) -> Row | None:
-        """Its row on the board of a node or a pod; None where that has nothing of it."""
-        panels = self._panels(view)
+    def row(self, view: View, optional: AbstractSet[str], *, collapsed: bool) -> Row | None:
+        """Its row on the board of a node or a pod, without `optional` probes; None where nothing is left."""
+        panels = _running(self._panels(view), optional)
         return Row(self.title, panels, collapsed) if panels else None
 
     def _panels(self, view: View) -> tuple[Panel, ...]:
         return tuple(topic.panel(view) for topic in self.topics if view is NODES or topic.per_pod())
+
+
+def _running(panels: tuple[Panel, ...], optional: AbstractSet[str]) -> tuple[Panel, ...]:
+    return tuple(panel for panel in panels if not _needs(panel, optional))
+
+
+def _switched_off(panels: tuple[Panel, ...], optional: AbstractSet[str]) -> tuple[Panel, ...]:
+    return tuple(
+        replace(panel, description=f"{panel.description} Empty until the probe {' and '.join(needed)} is switched on.")
+        for panel in panels
+        if (needed := _needs(panel, optional))
+    )
+
+
+def _needs(panel: Panel, optional: AbstractSet[str]) -> list[str]:
+    return sorted({metric.probe for metric in panel.metrics} & optional)
 
 
 def worst_pods(metric: Metric, title: str, description: str, *steps: Step) -> Panel:

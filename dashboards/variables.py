@@ -23,18 +23,21 @@ class Variable:
         name: as in `$name`.
         label: as shown.
         query: Grafana's `label_values(...)`.
+        whole: whether it stands at "All" at first. Else it takes the first value: `up` of all jobs would be that of
+            everything Prometheus scrapes.
     """
 
     name: str
     label: str
     query: str
+    whole: bool = True
 
 
 def of(board: Board, naming: Naming) -> tuple[Variable, ...]:
     """Variables of a board, each depending on those before it; pods only where its metrics have any."""
     own = health.BUILD_INFO
     found = [
-        Variable("job", "Job", _label_values(own, "job", naming, ())),
+        Variable("job", "Job", _label_values(own, "job", naming, ()), whole=False),
         Variable("instance", "Instance", _label_values(own, "instance", naming, SCRAPED[:1])),
     ]
     metrics = [metric for panel in board.panels() for metric in panel.metrics]

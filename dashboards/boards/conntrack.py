@@ -6,7 +6,7 @@ from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_nodes, worst_pods
 from dashboards.units import Show
 from dashboards.views import Line, Topic, topic
-from exporter.probes import conntrack
+from exporter.probes import conntrack, conntrack_netns
 
 FILL_STEPS = (Step(0.75, Colour.WATCH), Step(0.9, Colour.BAD))
 
@@ -23,7 +23,7 @@ SUBJECT = Subject(
     slug="conntrack",
     title="Connection tracking",
     description="The table behind Service addresses and masquerading: its size, its lookups and its refusals.",
-    probes=("conntrack",),
+    probes=("conntrack", "conntrack_netns"),
     tables=(
         worst_nodes(
             conntrack.INSERT_FAILED,
@@ -34,7 +34,7 @@ SUBJECT = Subject(
             Step(100, Colour.BAD),
         ),
         worst_pods(
-            conntrack.NETNS_ENTRIES,
+            conntrack_netns.ENTRIES,
             "Pods that track most connections",
             "Connections tracked within the pod's own namespace. Only pods with rules of their own have any.",
         ),
@@ -88,7 +88,7 @@ SUBJECT = Subject(
         topic(
             "Connections tracked in the namespace",
             "Entries of each network namespace. A rise within a pod comes from rules in the pod itself.",
-            (conntrack.NETNS_ENTRIES, "entries"),
+            (conntrack_netns.ENTRIES, "entries"),
         ),
     ),
 )

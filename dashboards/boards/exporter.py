@@ -59,8 +59,6 @@ def _tile(panel_title: str, description: str, query: Query, unit: Show = Show.NU
     )
 
 
-_PER_NODE = (Identity.NODE,)
-
 HEALTH = Panel(
     title="Probe health",
     description="For each probe, whether it failed or timed out on any of the nodes chosen.",
@@ -156,9 +154,11 @@ _COST = (
 _AGE = Panel(
     title="Last cycle",
     description="When each exporter began its last cycle. One that lags far behind the others hangs.",
-    form=Form.BARGAUGE,
-    queries=(Query(total(gauge(health.CYCLE_TIME, ON_NODE), *_PER_NODE) * 1000, "{node}"),),
+    form=Form.TABLE,
+    queries=(Query(total(gauge(health.CYCLE_TIME, ON_NODE), Identity.NODE) * 1000, "Last cycle"),),
     unit=Show.AGO,
+    ascending=True,
+    links=(TO_NODE,),
     base=Colour.PLAIN,
 )
 _VERSIONS = Panel(

@@ -9,6 +9,7 @@ from dashboards.views import NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from dashboards.panel import Panel
     from dashboards.subject import Subject
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 _OPEN = 2  # subjects shown at once; the rest opens on a click, and asks nothing before
 
 
-def board(subjects: Iterable[Subject], suffering: tuple[Panel, ...]) -> Board:
+def board(subjects: Iterable[Subject], suffering: tuple[Panel, ...], optional: AbstractSet[str]) -> Board:
     """The board of a node; `suffering` are tables of its pods."""
-    rows = [subject.row(NODES, collapsed=position >= _OPEN) for position, subject in enumerate(subjects)]
+    rows = [subject.row(NODES, optional, collapsed=position >= _OPEN) for position, subject in enumerate(subjects)]
     return Board(
         slug="node",
         title="net-exporter / Node",

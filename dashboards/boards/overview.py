@@ -207,6 +207,21 @@ _FLEET = (
     ),
 )
 
+_ABOUT = Panel(
+    title="Reading this board",
+    description="How the boards belong together.",
+    form=Form.TEXT,
+    text="""\
+Read from top to bottom: a tile that is not green says **what** is wrong, the tables below say **where**.
+Click a pod or a node there to see it by subject; the menu *net-exporter* above leads to the board of each subject.
+All of them keep the time range and the choices above.
+
+Numbers of the node itself carry an empty pod label. Node-wide numbers, such as the connection table, the receive path
+and neighbour tables, exist once per node and are never counted per pod.""",
+    width=24,
+    height=5,
+)
+
 BOARD = Board(
     slug="overview",
     title="net-exporter / Overview",
@@ -217,5 +232,6 @@ BOARD = Board(
         Row("Nodes that suffer", _NODES),
         Row("Fleet", _FLEET),
         Row("Probes", (HEALTH,)),
+        Row("About", (_ABOUT,)),
     ),
 )

@@ -9,15 +9,16 @@ from dashboards.views import PODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from dashboards.subject import Subject
 
 _OPEN = 2  # as on the board of a node
 
 
-def board(subjects: Iterable[Subject]) -> Board:
+def board(subjects: Iterable[Subject], optional: AbstractSet[str]) -> Board:
     """The board of a pod."""
-    rows = [subject.row(PODS, collapsed=position >= _OPEN) for position, subject in enumerate(subjects)]
+    rows = [subject.row(PODS, optional, collapsed=position >= _OPEN) for position, subject in enumerate(subjects)]
     return Board(
         slug="pod",
         title="net-exporter / Pod",
