@@ -1,6 +1,6 @@
 """What the kernel counts on the TcpExt line of /proc/net/netstat, beyond what is exposed by default.
 
-The names are those of Linux 5.10 to 6.18; a kernel prints a subset. The order is the kernel's.
+The names are those of Linux 5.10 to 7.3; a kernel prints a subset, in this order.
 """
 
 from __future__ import annotations
