@@ -192,13 +192,13 @@ EXTRA = (
         name="in_ect1_packets_total",
         unit=Unit.PACKETS,
         column="InECT1Pkts",
-        help="Packets received with the congestion marking codepoint ECT(1), as L4S senders set it.",
+        help="Packets received whose sender reacts to congestion marks in the finer way of L4S.",
     ),
     _more(
         name="in_ect0_packets_total",
         unit=Unit.PACKETS,
         column="InECT0Pkts",
-        help="Packets received with the congestion marking codepoint ECT(0).",
+        help="Packets received whose sender reacts to congestion marks in the classic way.",
     ),
     _more(
         name="in_congestion_marked_packets_total",

@@ -31,14 +31,15 @@ class _Layout:
         self.width = len(words)
 
 
-class _Numbers(dict[bytes, int]):
+class _Numbers(dict[bytes | None, int | None]):
     """Text to number. Two thirds of a healthy pod's counters are 0, and looking that up takes a fourth of int()."""
 
     def __missing__(self, text: bytes) -> int:
         return int(text)
 
 
-_number = _Numbers({b"0": 0}).__getitem__
+# Number of a text, None of None; raises ValueError.
+number = _Numbers({b"0": 0, None: None}).__getitem__
 _layouts: dict[str, _Layout] = {}  # by section asked for, so as many as the probes name
 
 
@@ -74,7 +75,7 @@ class Sections:
             raise SourceError(self._path, f"{layout.width - 1} values for {section}", values, line=self._line(begin))
         places, absent = _plan(layout, columns)
         try:
-            found: tuple[int | None, ...] = tuple(map(_number, map(words.__getitem__, places)))
+            found: tuple[int | None, ...] = tuple(map(number, map(words.__getitem__, places)))
         except ValueError as error:
             raise SourceError(self._path, "whole numbers", values, line=self._line(begin)) from error
         return _with_gaps(found, absent) if absent else found

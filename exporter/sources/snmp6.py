@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.errors import SourceError, UnsupportedError
+from exporter.sources import snmp
 
 if TYPE_CHECKING:
     from exporter.model.probe import Netns
@@ -31,7 +32,7 @@ class Counters:
         """The numbers under `columns`, None for what this kernel does not print. Raises SourceError on garbage."""
         words = tuple(map(self._words.get, _encoded(columns)))
         try:
-            return tuple([None if word is None else int(word) for word in words])
+            return tuple(map(snmp.number, words))
         except ValueError as error:
             raise SourceError(self._path, "whole numbers", words) from error
 
