@@ -54,10 +54,18 @@ def normalise(tree: Json) -> Json:
         "annotations": {"list": [_builtin_annotation()]},
         "panels": [_panel(panel) for panel in tree["panels"]],
         "schemaVersion": SCHEMA,
-        "templating": {"list": [_variable(variable) for variable in tree["templating"]["list"]]},
+        "templating": {"list": [_variable(each) for each in tree["templating"]["list"] if _asked(each, tree)]},
         "timepicker": {"refresh_intervals": tree["timepicker"]["refresh_intervals"]},
         "version": 1,
     }
+
+
+def _asked(variable: Json, tree: Json) -> bool:
+    """Whether a panel uses it: a board without rates has no use for their window."""
+    if variable["type"] != "interval":
+        return True
+    panels = [*tree["panels"], *(inner for panel in tree["panels"] for inner in panel.get("panels", ()))]
+    return any(STYLE.window in target["expr"] for panel in panels for target in panel["targets"])
 
 
 def _panel(raw: Json) -> Json:
