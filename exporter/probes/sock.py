@@ -43,7 +43,7 @@ ALLOC = _gauge(
     name="alloc",
     unit=Unit.SOCKETS,
     column="TCP alloc",
-    help="TCP sockets allocated in all namespaces, in any state.",
+    help="TCP sockets that exist in all namespaces, in any state.",
 )
 MEMORY = _gauge(
     name="mem",

@@ -24,7 +24,7 @@ PROCESSED = _counter(
 DROPPED = _counter(
     name="dropped",
     unit=Unit.PACKETS,
-    help="Packets dropped because a CPU's backlog was full, all CPUs.",
+    help="Packets lost because a CPU's backlog was full, all CPUs.",
     column="dropped",
     advice="Raise net.core.netdev_max_backlog, spread the load with RPS or more NIC queues, look for one busy CPU.",
 )
