@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from exporter.registry import Registry
 
 LINKS = Links()
+LOAD = "Load with `rule_files: [rules/*.yml]`; needs Prometheus 2.42 or newer."
+RUN = "Run with `promtool test rules`."
 
 
 def rules() -> Iterator[AlertRule]:
@@ -31,23 +33,22 @@ def rules() -> Iterator[AlertRule]:
 def files(_registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
     """Rule files, the operator's object, and test files for promtool, by path."""
     rendering = Rendering(naming)
-    alerting = rulefile.alerts(GROUPS, rendering, links)
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
+    whole = rulefile.operator_object("net-exporter", totals, rulefile.alerts(GROUPS, rendering, links))
     written = {
-        "alerts/rules.yml": dump(alerting, "Alerts, for `rule_files` of Prometheus 2.42 or newer."),
-        "alerts/recording.yml": dump(totals, "Totals of nodes and namespaces, for `rule_files` of Prometheus."),
-        "alerts/prometheusrule.yml": dump(
-            rulefile.operator_object("net-exporter", totals, alerting),
-            "Both for the Prometheus operator. Add the label by which your Prometheus object selects rules.",
-        ),
+        "alerts/rules/recording.yml": dump(totals, "Totals of nodes and namespaces. " + LOAD),
         "alerts/tests/recording.test.yml": dump(
-            casefile.recording_tests(RULES, "../recording.yml", rendering), "Run with `promtool test rules`."
+            casefile.recording_tests(RULES, "../rules/recording.yml", rendering), RUN
+        ),
+        "alerts/prometheusrule.yml": dump(
+            whole, "All rules for the Prometheus operator. Add the label by which your Prometheus object selects rules."
         ),
     }
     for group in GROUPS:
-        subject = group.name.rpartition(".")[2]
-        tests = casefile.alert_tests(group, "../rules.yml", rendering, links)
-        written[f"alerts/tests/{subject}.test.yml"] = dump(tests, "Run with `promtool test rules`.")
+        path = f"rules/{group.subject}.yml"
+        written[f"alerts/{path}"] = dump(rulefile.alerts((group,), rendering, links), LOAD)
+        tests = casefile.alert_tests(group, f"../{path}", rendering, links)
+        written[f"alerts/tests/{group.subject}.test.yml"] = dump(tests, RUN)
     return written
 
 

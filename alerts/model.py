@@ -189,6 +189,11 @@ class Group:
         if len(self.name) > LONGEST_NAME or len(self.rules) > LARGEST_GROUP:
             raise DeclarationError(f"group {self.name}: name or number of rules ({len(self.rules)}) too large")
 
+    @property
+    def subject(self) -> str:
+        """Last part of the name; also the name of its files."""
+        return self.name.rpartition(".")[2]
+
 
 def per_pod(expr: Expr) -> Expr:
     """Sum to exactly node, namespace and pod: a restart or another scrape address does not make a new alert."""

@@ -47,7 +47,7 @@ SENT_SEGMENTS = Threshold(
     "Segments sent before a share means anything",
     10,
     "per second",
-    "An idle pod that repeats two of four keep-alives has no problem.",
+    "An idle pod that repeats two of four segments has no problem.",
 )
 FAILED_OPENS_SHARE = Threshold(
     "Failed share of connection attempts",

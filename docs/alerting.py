@@ -11,12 +11,12 @@ from alerts.rules import GROUPS
 from alerts.totals import RULES
 from docs.markdown import bullets, code, numbered, page, table
 from docs.metrics import anchor
-from exporter.model.metric import Naming
 from exporter.model.promql import Rendering
 
 if TYPE_CHECKING:
     from alerts.model import AlertRule
     from alerts.thresholds import Threshold
+    from exporter.model.metric import Naming
 
 
 def pages(naming: Naming) -> dict[str, str]:

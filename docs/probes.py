@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from docs.markdown import page, table
-from exporter.config import SETTINGS
+from exporter.model.settings import SETTINGS
 
 if TYPE_CHECKING:
     from exporter.model.probe import ProbeSpec

@@ -11,6 +11,7 @@ from exporter.probes import ip, ip6, netdev, qdisc
 
 if TYPE_CHECKING:
     from exporter.model.metric import Metric
+    from exporter.model.promql import LabelKey
 
 LOST = per_pod(rate(netdev.RX_DROPPED) + rate(netdev.TX_DROPPED))
 CARRIED = per_pod(rate(netdev.RX_PACKETS) + rate(netdev.TX_PACKETS))
@@ -52,7 +53,7 @@ DROPS = AlertRule(
     cases=(
         Fires(name="received packets", series=_carried(120, 0, 30000), since=3, value="0.2%"),
         Fires(name="sent packets", series=_carried(0, 120, 30000), since=3, value="0.2%"),
-        Silent(name="one of 5,000", series=_carried(120, 0, 300000)),
+        Silent(name="0.06 % of the packets", series=_carried(120, 0, 100000)),
         Silent(name="a quiet device", series=_carried(30, 0, 6000)),
     ),
 )
@@ -97,7 +98,7 @@ ERRORS = AlertRule(
     ),
 )
 
-ON_ETH0 = {qdisc.DEVICE: "eth0", qdisc.KIND: "fq_codel"}
+ON_ETH0: dict[LabelKey, str] = {qdisc.DEVICE: "eth0", qdisc.KIND: "fq_codel"}
 
 
 def _queued(drops: int, packets: int) -> tuple[Series, ...]:
@@ -130,7 +131,7 @@ QDISC_DROPS = AlertRule(
     ),
     cases=(
         Fires(name="one of 500", series=_queued(120, 60000), since=3, value="0.2%"),
-        Silent(name="one of 5,000", series=_queued(120, 600000)),
+        Silent(name="0.06 % of the packets", series=_queued(120, 200000)),
         Silent(name="a quiet device", series=_queued(30, 6000)),
     ),
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from alerts import thresholds
 from alerts.model import AlertRule, Fires, Group, Runbook, Series, Severity, Show, Silent, per_node
 from exporter.model.promql import gauge, increase, predict_linear, rate
 from exporter.probes import conntrack, neigh, softnet
+
+if TYPE_CHECKING:
+    from exporter.model.promql import LabelKey
 
 TRACKED = per_node(gauge(conntrack.ENTRIES))
 TRACKABLE = per_node(gauge(conntrack.MAX_ENTRIES))
@@ -85,7 +90,7 @@ CONNTRACK_FILLING = AlertRule(
     cases=(
         Fires(name="2,000 more every minute", series=_table("650000+2000x60"), since=1, value="71.2%"),
         Silent(name="70 % and steady", series=_table("700000x60")),
-        Silent(name="fast growth from little", series=_table("100000+4000x60")),
+        Silent(name="fast growth from little", series=_table("300000+4000x60")),
         Silent(name="there is no limit", series=_table("650000+2000x60", "0x60")),
     ),
 )
@@ -208,12 +213,12 @@ SOFTNET_SQUEEZED = AlertRule(
     ),
     cases=(
         Fires(name="0.2 % of the packets", series=_squeezed(120, 60000), since=3, value="0.2%"),
-        Silent(name="0.02 % of the packets", series=_squeezed(120, 600000)),
+        Silent(name="0.06 % of the packets", series=_squeezed(120, 200000)),
         Silent(name="a quiet node", series=_squeezed(30, 6000)),
     ),
 )
 
-IPV4 = {neigh.FAMILY: "ipv4"}
+IPV4: dict[LabelKey, str] = {neigh.FAMILY: "ipv4"}
 
 
 def _neighbours(entries: int) -> tuple[Series, ...]:

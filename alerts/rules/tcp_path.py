@@ -182,8 +182,10 @@ RESETS_SENT = AlertRule(
         impact="Peers report connection reset by peer or broken pipe.",
         diagnosis=(
             "The reasons are counted apart: aborts on close, on data, on memory, on linger, on time-out.",
-            "None of them rises: segments arrive for connections this pod does not know. Look at Service endpoints, "
-            "IPVS time-outs and connection tracking.",
+            (
+                "None of them rises: segments arrive for connections this pod does not know. Look at the endpoints of "
+                "the Service, IPVS time-outs and connection tracking."
+            ),
             "`tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0'` inside the pod names the peers.",
         ),
         mitigation=(
@@ -230,7 +232,7 @@ ESTABLISHED_RESETS = AlertRule(
     ),
     cases=(
         Fires(name="a fifth of the connections per minute", series=_cut(120, 600), since=3, value="20%"),
-        Silent(name="few of many connections", series=_cut(120, 6000)),
+        Silent(name="few of many connections", series=_cut(120, 2400)),
         Silent(name="few resets among few connections", series=_cut(30, 100)),
     ),
 )

@@ -133,9 +133,7 @@ ABORT_ON_MEMORY = AlertRule(
         ),
     ),
     cases=(
-        Fires(
-            name="three connections", series=(Series(tcpext.TCP_ABORT_ON_MEMORY, "0x4 3x20"),), since=5, value="3"
-        ),
+        Fires(name="three connections", series=(Series(tcpext.TCP_ABORT_ON_MEMORY, "0x4 3x20"),), since=5, value="3"),
         Silent(name="long ago", series=(Series(tcpext.TCP_ABORT_ON_MEMORY, "5x30"),)),
     ),
 )
@@ -189,8 +187,10 @@ RECEIVE_DROPS = AlertRule(
         "window that the program keeps at zero.",
         impact="The sender repeats them after a time-out; the connection crawls.",
         diagnosis=(
-            "Which of the four counters rises? Backlog: the program holds the socket busy. Zero window: it does "
-            "not read. Receive queue and emergency memory: memory is short.",
+            (
+                "Which of the four counters rises? Backlog: the program holds the socket busy. Zero window: it does "
+                "not read. Receive queue and emergency memory: memory is short."
+            ),
             "`ss -tnm` inside the pod: sockets with a large Recv-Q.",
             "Processor throttling of the pod.",
         ),
@@ -275,8 +275,10 @@ SEND_STUCK = AlertRule(
         meaning="The program has written the data, but the peer does not take or acknowledge it.",
         impact="Answers do not arrive; writers block once the send buffer is full.",
         diagnosis=(
-            "`ss -tnio` inside the pod: large Send-Q with a growing retrans is a lossy or dead path, with "
-            "persist timers a peer that does not read.",
+            (
+                "`ss -tnio` inside the pod: large Send-Q with a growing retrans is a lossy or dead path, with "
+                "persist timers a peer that does not read."
+            ),
             "Retransmissions and time-outs of the pod at the same time.",
         ),
         mitigation=(

@@ -123,7 +123,7 @@ NO_PORTS = AlertRule(
         ),
         Silent(
             name="chatter towards a busy pod",
-            series=(Series(udp.NO_PORTS, "0+1x40"), Series(udp.IN_DATAGRAMS, "0+60000x40")),
+            series=(Series(udp.NO_PORTS, "0+1x40"), Series(udp.IN_DATAGRAMS, "0+2000x40")),
             at=30,
         ),
     ),
