@@ -11,7 +11,7 @@ from exporter.errors import GoneError, SourceError, UnsupportedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 15  # a larger buffer makes the allocator ask the kernel for it each time
 _GONE = {errno.ESRCH}
 
 
