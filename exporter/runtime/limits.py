@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
+_TEXTS = frozenset({str})
 
 
 class ContradictionError(CollectError):
@@ -44,7 +45,7 @@ def _check_shape(table: Table, probe: str) -> None:
     if any(metric.labels != labels for metric in table.metrics):
         raise ContradictionError(f"probe {probe} emitted {name} in a table of metrics with other labels")
     for row in table.rows:
-        if len(row.labels) != len(labels) or not all(value.__class__ is str for value in row.labels):
+        if len(row.labels) != len(labels) or not _TEXTS.issuperset(map(type, row.labels)):
             raise ContradictionError(f"probe {probe} emitted {name} with label values {row.labels!r:.80}")
         if len(row.values) != width or not _NUMBERS.issuperset(map(type, row.values)):
             raise ContradictionError(f"probe {probe} emitted {name} with values {row.values!r:.80}")

@@ -93,11 +93,13 @@ class Round:
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
         with visitor.visit(ref, host=ref.pod is self.host, recall=self._recall) as netns:
+            before = time.perf_counter()
             for reader in readers:
                 on_step(reader)
-                before = time.perf_counter()
                 self._results[reader][ref.pod] = attempt(reader, netns)
-                self.seconds[reader] += time.perf_counter() - before
+                after = time.perf_counter()
+                self.seconds[reader] += after - before
+                before = after
 
     def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
         """Results of the namespaces that are still alive.
