@@ -30,7 +30,7 @@ NLM_F_MULTI = 0x002
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 _TYPE_MASK = 0x3FFF  # the upper two bits are flags (nested, byte order)
-_CHUNK = 1 << 15  # the most that the kernel puts into one part of a dump; a larger buffer costs more to get than to fill
+_CHUNK = 1 << 15  # the kernel fills no more; with a larger buffer allocating costs more than the dump
 _ERRNO = struct.Struct("=i")
 _DONE_SIZE = HEADER.size + _ERRNO.size
 
