@@ -32,6 +32,7 @@ class Health:
 
     def __init__(self, node: str, namings: Sequence[Naming], costs: Costs) -> None:
         self.render_seconds = 0.0
+        self.current = True  # False while the last cycle is too long ago for its findings to be told
         self._node = node
         self._namings = tuple(namings)
         self._costs = costs
@@ -61,11 +62,13 @@ class Health:
         }
         if snapshot is None:
             return samples
+        samples[health.CYCLE_TIME] = _one(snapshot.taken_at)
+        if not self.current:
+            return samples
         outcomes = snapshot.outcomes
         samples |= {
             health.CYCLE_SECONDS: _one(snapshot.seconds),
             health.READER_SECONDS: {(reader,): took for reader, took in snapshot.readers.items()},
-            health.CYCLE_TIME: _one(snapshot.taken_at),
             health.PODS: _one(sum(not pod.is_host for pod in snapshot.pods)),
             health.SERIES: _one(len(self._namings) * _series(snapshot)),
             health.PROBE_STATUS: {
