@@ -48,7 +48,7 @@ class Server(ThreadingHTTPServer):
         except OSError as error:
             hint = "; is another exporter running? choose one with --listen" if error.errno == errno.EADDRINUSE else ""
             raise StartError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from error
-        except (OverflowError, ValueError) as error:  # a port out of range; a name with an empty or overlong part
+        except (OverflowError, TypeError, ValueError) as error:  # port out of range, name overlong or with a zero byte
             raise StartError(f"cannot listen on {host}:{port}: {error}") from error
 
     def server_bind(self) -> None:
