@@ -4,8 +4,9 @@ set -eu
 cd "$(dirname "$0")"
 
 PYTHON=${PYTHON:-python3}
-# prometheus: promtool and the end-to-end test. iproute2, iptables, iputils-ping, procps: namespaces in tests.
-PACKAGES="prometheus iproute2 iptables iputils-ping procps"
+# prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations.
+# iproute2, iptables, iputils-ping, procps: namespaces in tests.
+PACKAGES="prometheus victoria-metrics iproute2 iptables iputils-ping procps"
 
 missing=""
 for package in $PACKAGES; do

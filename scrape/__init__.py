@@ -19,7 +19,8 @@ JOB_WORDS = (
 CLUSTER_WORDS = ("Merge the job into `scrape_configs` of a Prometheus that may list and watch the objects.",)
 POD_WORDS = (
     "Discovery by the annotations prometheus.io/scrape, prometheus.io/port and prometheus.io/path of the pod.",
-    "keepequal keeps the one target whose container port is the annotated one; it needs Prometheus 2.41.",
+    "keepequal keeps the one target whose container port is the annotated one; it needs Prometheus 2.41",
+    "(VictoriaMetrics before 1.87 spells it keep_if_equal, without target_label).",
     "",
     "Labels of the exporter's own pod are left out: they would be repeated on every series of the node. Where",
     "somebody needs them, add this rule at the end of relabel_configs, and restrict the regex to a few names:",

@@ -17,10 +17,6 @@ TARGET_LABELS = 2  # job and instance
 ROUND = 10_000
 OWN_SERIES = 1_000  # process and interpreter metrics of the exporter, and one series per probe and status
 
-# Kubernetes names end at 253 characters; label values at 63; a cgroup or device name may be longer.
-NAME_LENGTH = 128
-VALUE_LENGTH = 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -29,14 +25,10 @@ class Limits:
     Args:
         samples: per scrape.
         labels: per series, the target's labels included.
-        name_length: of a label name.
-        value_length: of a label value.
     """
 
     samples: int
     labels: int
-    name_length: int = NAME_LENGTH
-    value_length: int = VALUE_LENGTH
 
 
 def of(registry: Registry, naming: Naming, pods: int = PODS) -> Limits:

@@ -37,8 +37,6 @@ def job(discovery: dict[str, Any], relabelings: list[dict[str, Any]], limits: Li
         "honor_timestamps": False,
         "sample_limit": limits.samples,
         "label_limit": limits.labels,
-        "label_name_length_limit": limits.name_length,
-        "label_value_length_limit": limits.value_length,
         **discovery,
         **({"relabel_configs": relabelings} if relabelings else {}),
     }

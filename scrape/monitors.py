@@ -36,8 +36,6 @@ def _monitor(kind: str, spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
             "namespaceSelector": {"matchNames": ["kube-system"]},
             "sampleLimit": limits.samples,
             "labelLimit": limits.labels,
-            "labelNameLengthLimit": limits.name_length,
-            "labelValueLengthLimit": limits.value_length,
             **spec,
         },
     }
