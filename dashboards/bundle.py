@@ -23,9 +23,9 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
         new = modern.render(board, naming)
         old = legacy.render(board, naming)
         found[f"dashboards/{board.slug}.json"] = _text(new)
-        found[f"dashboards/import/{board.slug}.json"] = _text(portable.importable(new, _OLDEST_MODERN))
+        found[f"dashboards/import/{board.slug}.json"] = _line(portable.importable(new, _OLDEST_MODERN))
         found[f"dashboards/legacy/{board.slug}.json"] = _text(old)
-        found[f"dashboards/legacy/import/{board.slug}.json"] = _text(portable.importable(old, _OLDEST_LEGACY))
+        found[f"dashboards/legacy/import/{board.slug}.json"] = _line(portable.importable(old, _OLDEST_LEGACY))
     return found
 
 
@@ -44,3 +44,8 @@ def index(registry: Registry) -> dict[str, list[str]]:
 
 def _text(board: Json) -> bytes:
     return json.dumps(board, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _line(board: Json) -> bytes:
+    """On one line: only machines read it, and its readable twin lies beside it."""
+    return json.dumps(board, sort_keys=True, ensure_ascii=False).encode() + b"\n"
