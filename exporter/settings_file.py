@@ -20,12 +20,13 @@ class _Loader(yaml.SafeLoader):
     """The safe loader, which would let the last of two equal keys win, and merge keys grow without bound."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        self._refuse_twice(node)
         super().flatten_mapping(node)
         if len(node.value) > _MOST_ENTRIES:
             raise ConstructorError(None, None, f"more than {_MOST_ENTRIES} merged keys", node.start_mark)
 
-    def _refuse_twice(self, node: yaml.MappingNode) -> None:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - as the base class has it
+        """Look for equal keys here, before merge keys are put in, which may be overridden."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[Hashable] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -33,6 +34,7 @@ class _Loader(yaml.SafeLoader):
             if (key.tag, key.value) in seen:
                 raise ConstructorError(None, None, f"key {key.value!r} is there twice", key.start_mark)
             seen.add((key.tag, key.value))
+        return node
 
 
 def read(path: str) -> dict[str, Any]:
