@@ -28,7 +28,8 @@ def discover(env: Env) -> tuple[NetnsRef, ...]:
     """
     host = _host_inode(env.proc)
     pids = _pids_by_inode(env.proc)
-    paths = _named(env.netns_dir)
+    # A captured tree, which lacks `self`, says nothing about the namespaces of the machine that reads it.
+    paths = _named(env.netns_dir) if os.path.exists(f"{env.proc}/self/ns/net") else {}
     names = _names({inode: paths.get(inode, "") for inode in pids.keys() | paths.keys() if inode != host})
     pods = [
         NetnsRef(Pod(NAMESPACE, name, inode), tuple(pids.get(inode, ())), paths.get(inode, ""))
