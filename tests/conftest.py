@@ -64,6 +64,9 @@ class FakeNetns:
                 return self.answers[key]
         raise UnsupportedError(f"the kernel does not answer netlink protocol {protocol}")
 
+    def parsed(self, name: str, parse: Callable[[bytes, str], Any]) -> Any:  # noqa: ANN401 -- whatever it parses to
+        return parse(self.read(name), f"{self.root}/net/{name}")
+
     def last(self, reader: Reader[Any]) -> Any:  # noqa: ANN401 -- whatever the test put in
         return self.previous.get(reader)
 

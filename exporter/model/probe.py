@@ -57,6 +57,12 @@ class Netns(Protocol):
     def netlink(self, protocol: int, request: bytes) -> bytes:
         """Send one dump request on a netlink socket inside the namespace; all answers, concatenated."""
 
+    def parsed(self, name: str, parse: Callable[[bytes, str], T]) -> T:
+        """`parse(content, path)` of `/proc/net/<name>`; the object of the previous cycle if the content is the same.
+
+        What a quiet pod prints does not change, so the result must not be changed by whoever gets it.
+        """
+
     def last(self, reader: Callable[[Netns], T]) -> T | None:
         """What `reader` found here in the previous cycle; None in a new namespace or where it failed."""
 

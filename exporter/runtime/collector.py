@@ -137,7 +137,7 @@ class Collector:
             return Snapshot((), (*outcomes, *self._off()), (), taken_at, time.monotonic() - started)
         self._stuck = {step: run for step, run in self._stuck.items() if run.is_alive()}
         run = self._run(refs)
-        self._past = run.round.past()
+        self._past = run.round.memories
         tables, outcomes = self._judge(run)
         self.costs.cycles += 1
         self.costs.cpu_seconds += run.cpu_seconds

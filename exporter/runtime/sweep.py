@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
 from exporter.runtime.attempt import attempt
-from exporter.sources.netns import Visitor
+from exporter.sources.netns import NOTHING, Memory, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Past: TypeAlias = "Mapping[Reader[Any], Mapping[Pod, Any]]"
+Past: TypeAlias = "Mapping[Pod, Memory]"
 
 
 def reader_name(reader: Reader[Any]) -> str:
@@ -37,7 +37,7 @@ class Round:
     Args:
         env: the world.
         refs: the namespaces to visit, the host's first.
-        past: what `past` of the round before gave.
+        past: `memories` of the round before.
     """
 
     def __init__(self, env: Env, refs: tuple[NetnsRef, ...], past: Past = MappingProxyType({})) -> None:
@@ -49,20 +49,8 @@ class Round:
         self.seconds: dict[Reader[Any], float] = defaultdict(float)
         self._results: dict[Reader[Any], dict[Pod, Any]] = defaultdict(dict)
         self._past = past
-        self._recalled: set[Reader[Any]] = set()
-
-    def past(self) -> Past:
-        """What the next round is to remember: results of the readers that asked for their last one, no others.
-
-        Being the results of this round, they are bounded by the namespaces that live; being never changed, they
-        cannot be spoilt by a thread that hangs and comes back.
-        """
-        return {reader: self._results[reader] for reader in self._recalled}
-
-    def _recall(self, pod: Pod, reader: Reader[Any]) -> Any:  # noqa: ANN401 -- typed again by Netns.last
-        self._recalled.add(reader)
-        result = self._past.get(reader, {}).get(pod)
-        return None if isinstance(result, CollectError) else result
+        # For the next round. Bounded by the namespaces that live; a thread that hangs and comes back has its own.
+        self.memories: dict[Pod, Memory] = {}
 
     def sweep(
         self,
@@ -92,11 +80,15 @@ class Round:
         readers: Collection[Reader[Any]],
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
-        with visitor.visit(ref, host=ref.pod is self.host, recall=self._recall) as netns:
+        pod = ref.pod
+        with visitor.visit(ref, host=pod is self.host, before=self._past.get(pod, NOTHING)) as netns:
+            self.memories[pod] = netns.memory
             before = time.perf_counter()
             for reader in readers:
                 on_step(reader)
-                self._results[reader][ref.pod] = attempt(reader, netns)
+                result = self._results[reader][pod] = attempt(reader, netns)
+                if not isinstance(result, CollectError):
+                    netns.remember(reader, result)
                 after = time.perf_counter()
                 self.seconds[reader] += after - before
                 before = after

@@ -32,7 +32,7 @@ class Traffic(NamedTuple):
 
 def read(netns: Netns) -> dict[str, Traffic]:
     """Traffic of each device, in the kernel's order, loopback included."""
-    return parse(netns.read("dev"), f"{netns.root}/net/dev")
+    return netns.parsed("dev", parse)
 
 
 def parse(content: bytes, path: str) -> dict[str, Traffic]:

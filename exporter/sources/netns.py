@@ -11,6 +11,7 @@ import ctypes
 import os
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,8 +54,29 @@ def _set_namespace(descriptor: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
+@dataclass(slots=True)
+class Memory:
+    """What a namespace showed in one cycle, for the next cycle to build on. Not changed once its cycle is over.
+
+    Args:
+        results: what readers found, kept only for those that ask for it.
+        parsed: by file and parser, the content and what the parser made of it.
+    """
+
+    results: dict[Reader[Any], Any] = field(default_factory=dict)
+    parsed: dict[tuple[str, Callable[..., Any]], tuple[bytes, Any]] = field(default_factory=dict)
+
+
 class OpenNetns:
-    """A namespace during a visit; see `exporter.model.probe.Netns` for the contract."""
+    """A namespace during a visit; see `exporter.model.probe.Netns` for the contract.
+
+    Args:
+        pod: its owner.
+        root: where its files are.
+        net: open directory of its `net` files.
+        why_no_socket: why it could not be entered; empty when it was.
+        before: what it showed in the previous cycle.
+    """
 
     def __init__(
         self,
@@ -62,13 +84,15 @@ class OpenNetns:
         root: Path,
         net: int,
         why_no_socket: str,
-        recall: Callable[[Pod, Reader[Any]], Any],
+        before: Memory,
     ) -> None:
         self.pod = pod
         self.root = root
         self._net = net
         self._why_no_socket = why_no_socket
-        self._recall = recall
+        self._before = before
+        self._asked: set[Reader[Any]] = set()
+        self.memory = Memory()
         self._sockets: dict[int, socket.socket] = {}
         self._contents: dict[str, bytes] = {}
 
@@ -93,15 +117,33 @@ class OpenNetns:
             self._sockets[protocol] = netlink.open_socket(protocol)
         return netlink.exchange(self._sockets[protocol], request)
 
+    def parsed(self, name: str, parse: Callable[[bytes, str], T]) -> T:
+        """What `parse` makes of a file, or made of the same content in the previous cycle."""
+        content = self.read(name)
+        known = self._before.parsed.get((name, parse))
+        if known is None or known[0] != content:
+            known = content, parse(content, f"{self.root}/net/{name}")
+        self.memory.parsed[name, parse] = known
+        result: T = known[1]
+        return result
+
     def last(self, reader: Reader[T]) -> T | None:
         """What `reader` found here in the previous cycle."""
-        found: T | None = self._recall(self.pod, reader)
-        return found
+        self._asked.add(reader)
+        return self._before.results.get(reader)
+
+    def remember(self, reader: Reader[T], result: T) -> None:
+        """Keep a result for the next cycle if the reader is one that asks."""
+        if reader in self._asked:
+            self.memory.results[reader] = result
 
     def close(self) -> None:
         """Let go of everything that lives in the namespace."""
         for sock in self._sockets.values():
             sock.close()
+
+
+NOTHING = Memory()
 
 
 class Visitor:
@@ -125,9 +167,9 @@ class Visitor:
         ref: NetnsRef,
         *,
         host: bool = False,
-        recall: Callable[[Pod, Reader[Any]], Any] = lambda _pod, _reader: None,
+        before: Memory = NOTHING,
     ) -> Iterator[OpenNetns]:
-        """Be in the namespace for the length of a with-block; `recall` knows what readers found there before.
+        """Be in the namespace for the length of a with-block; `before` is what it showed in the previous cycle.
 
         The host's files are read by path, so that another machine's tree can be looked at; every other
         namespace is entered, and read by path only where entering is refused. Raises GoneError, and
@@ -139,7 +181,7 @@ class Visitor:
             raise UnsupportedError(refusal)
         root = self._proc / str(1 if host else ref.pids[0] if ref.pids else "self")
         net = self._open_directory(root, host=host) if by_path else self._own_net
-        view = OpenNetns(ref.pod, root, net, refusal, recall)
+        view = OpenNetns(ref.pod, root, net, refusal, before)
         try:
             yield view
             if by_path and not host:

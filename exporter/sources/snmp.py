@@ -51,11 +51,12 @@ class Sections:
         path: where it came from, for error messages.
     """
 
-    __slots__ = ("_content", "_path")
+    __slots__ = ("_content", "_path", "_picked")
 
     def __init__(self, content: bytes, path: str) -> None:
         self._content = content
         self._path = path
+        self._picked: dict[tuple[str, tuple[str, ...]], tuple[int | None, ...]] = {}
 
     def columns(self, section: str) -> tuple[str, ...]:
         """Names the kernel prints for a section; empty when it does not know the section."""
@@ -64,6 +65,12 @@ class Sections:
 
     def pick(self, section: str, columns: tuple[str, ...]) -> tuple[int | None, ...]:
         """The numbers under `columns`, None for what this kernel does not print. Raises SourceError on garbage."""
+        picked = self._picked.get((section, columns))
+        if picked is None:
+            picked = self._picked[section, columns] = self._pick(section, columns)
+        return picked
+
+    def _pick(self, section: str, columns: tuple[str, ...]) -> tuple[int | None, ...]:
         start = self._find(section)
         if start < 0:
             return (None,) * len(columns)
@@ -101,12 +108,12 @@ class Sections:
 
 def read(netns: Netns) -> Sections:
     """IPv4 MIB counters of a namespace: sections Ip, Icmp, IcmpMsg, Tcp, Udp, UdpLite."""
-    return parse(netns.read("snmp"), f"{netns.root}/net/snmp")
+    return netns.parsed("snmp", parse)
 
 
 def read_netstat(netns: Netns) -> Sections:
     """Linux's own counters of a namespace: sections TcpExt, IpExt, MPTcpExt."""
-    return parse(netns.read("netstat"), f"{netns.root}/net/netstat")
+    return netns.parsed("netstat", parse)
 
 
 def parse(content: bytes, path: str) -> Sections:

@@ -37,12 +37,12 @@ _layouts: dict[bytes, _Layout] = {}  # by the file without its digits
 
 def read(netns: Netns) -> Sockets:
     """IPv4 sockets of a namespace and the node-wide numbers; keys such as `TCP inuse` and `sockets used`."""
-    return parse(netns.read("sockstat"), f"{netns.root}/net/sockstat")
+    return netns.parsed("sockstat", parse)
 
 
 def read6(netns: Netns) -> Sockets:
     """IPv6 sockets of a namespace, under the same keys. Raises UnsupportedError where IPv6 is off."""
-    return parse(netns.read("sockstat6"), f"{netns.root}/net/sockstat6")
+    return netns.parsed("sockstat6", parse)
 
 
 def parse(content: bytes, path: str) -> Sockets:

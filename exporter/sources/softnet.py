@@ -23,7 +23,7 @@ class Softnet(NamedTuple):
 
 def read(netns: Netns) -> Softnet:
     """The node's totals."""
-    return parse(netns.read("softnet_stat"), f"{netns.root}/net/softnet_stat")
+    return netns.parsed("softnet_stat", parse)
 
 
 def parse(content: bytes, path: str) -> Softnet:

@@ -33,9 +33,9 @@ class Activity(NamedTuple):
 
 def read(netns: Netns) -> Activity:
     """From sockstat, sockstat6 and snmp; a kernel without IPv6 has no sockstat6."""
-    sockets, time_wait = parse(netns.read("sockstat"), f"{netns.root}/net/sockstat")
+    sockets, time_wait = netns.parsed("sockstat", parse)
     with suppress(UnsupportedError):
-        sockets += parse6(netns.read("sockstat6"), f"{netns.root}/net/sockstat6")
+        sockets += netns.parsed("sockstat6", parse6)
     return Activity(sockets, time_wait, snmp.read(netns).pick("Tcp", _SEGMENTS))
 
 

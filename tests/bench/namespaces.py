@@ -1,4 +1,4 @@
-"""Many network namespaces, each held by a process that listens and, in the busy case, keeps connections."""
+"""Many network namespaces, each held by a process that listens and, in the busy case, talks over connections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import socket
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 _CLONE_NEWNET = 0x40000000
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP_RUNNING = 0x41
+_TALK_SECONDS = 0.3
 
 
 @contextlib.contextmanager
 def many(count: int, *, connections: int) -> Iterator[list[int]]:
-    """`count` namespaces, each with a listener and so many established connections. Yields the processes."""
+    """`count` namespaces, each with a listener and so many connections that carry traffic. Yields the processes."""
     pids: list[int] = []
     try:
         for _ in range(count):
@@ -48,11 +50,13 @@ def _hold(ready: int, connections: int) -> None:
         request = b"lo".ljust(16, b"\0") + _IFF_UP_RUNNING.to_bytes(2, "little") + bytes(22)
         libc.ioctl(control.fileno(), _SIOCSIFFLAGS, request)
     listener = socket.create_server(("127.0.0.1", 80))
-    kept = [listener]
-    for _ in range(connections // 2):  # each connection on loopback has both its ends here
-        kept.append(socket.create_connection(("127.0.0.1", 80)))
-        kept.append(listener.accept()[0])
+    pairs = [  # each connection on loopback has both its ends here
+        (socket.create_connection(("127.0.0.1", 80)), listener.accept()[0]) for _ in range(connections // 2)
+    ]
     os.write(ready, b".")
     os.close(ready)
     while True:
-        signal.pause()
+        for client, server in pairs:
+            client.send(b"ping")
+            server.recv(16)
+        time.sleep(_TALK_SECONDS)

@@ -107,8 +107,8 @@ def test_what_is_remembered_of_a_namespace_goes_with_it(
     pod = namespace.pod
     collector = collector_of("tcpsummary")
     collector.cycle()
-    remembered = pod in collector._past[sock_diag.read]
+    remembered = sock_diag.read in collector._past[pod].results
     run("ip", "netns", "del", namespace.name)
     collector.cycle()
 
-    assert (remembered, pod in collector._past[sock_diag.read]) == (True, False)
+    assert (remembered, pod in collector._past) == (True, False)

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.model.pod import NetnsRef
 from exporter.sources import sock_diag
-from exporter.sources.netns import Visitor
+from exporter.sources.netns import Memory, Visitor
 from exporter.sources.sock_diag import State
 from tests.netns.namespaces import RUN_NETNS
 
@@ -49,7 +49,8 @@ class Reading:
 
     def next(self) -> tuple[Sockets, list[bytes]]:
         """What a cycle finds that remembers the one before, and the requests it took."""
-        with closing(Visitor(self._env.proc)) as visitor, visitor.visit(self._ref, recall=self._recall) as netns:
+        before = Memory(results={sock_diag.read: self._last} if self._last else {})
+        with closing(Visitor(self._env.proc)) as visitor, visitor.visit(self._ref, before=before) as netns:
             watched = Watched(netns)
             self._last = sock_diag.read(watched)
         return self._last, watched.requests
@@ -58,9 +59,6 @@ class Reading:
         """What a cycle finds that remembers nothing, so that it walks."""
         with closing(Visitor(self._env.proc)) as visitor, visitor.visit(self._ref) as netns:
             return sock_diag.read(netns)
-
-    def _recall(self, _pod: object, _reader: object) -> Sockets | None:
-        return self._last
 
 
 def test_a_quiet_namespace_is_walked_once_and_then_only_asked_for_its_listeners(pair: Pair, live_env: Env) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _sweep(path: Path, *readers: Reader[int], host: tuple[Reader[int], ...] = (), past: Round | None = None) -> Round:
     env = world(path) if past is None else past.env
-    done = Round(env, standalone.discover(env), past.past() if past else {})
+    done = Round(env, standalone.discover(env), past.memories if past else {})
     done.sweep(readers, host, lambda _: None)
     return done
 
@@ -60,8 +60,27 @@ def test_a_reader_may_ask_for_what_it_found_one_cycle_before(tmp_path: Path) -> 
     remove(tmp_path / "proc" / "1102")
     second = _sweep(tmp_path, read_growth, past=first)  # type: ignore[arg-type] # as above
     assert list(second.over(read_growth)) == [(HOST, (HOST_INODE, HOST_INODE)), (POD_A, (101, 111))]
-    assert list(second.past()) == [read_growth]
-    assert list(_sweep(tmp_path, read_number, past=second).past()) == []  # who no longer asks is forgotten
+    assert [list(memory.results) for memory in second.memories.values()] == [[read_growth], [read_growth]]
+    third = _sweep(tmp_path, read_number, past=second)
+    assert [memory.results for memory in third.memories.values()] == [{}, {}]  # who no longer asks is forgotten
+
+
+def test_what_did_not_change_is_not_parsed_again(tmp_path: Path) -> None:
+    parsed = []
+
+    def parse(content: bytes, path: str) -> int:
+        parsed.append(path.split("/")[-3])
+        return int(content)
+
+    def read_parsed(netns: Netns) -> int:
+        return netns.parsed("number", parse)
+
+    first = _sweep(tmp_path, read_parsed)
+    second = _sweep(tmp_path, read_parsed, past=first)
+    (tmp_path / "proc" / "1101" / "net" / "number").write_text("111\n")
+    third = _sweep(tmp_path, read_parsed, past=second)
+    assert parsed == ["1", "1101", "1102", "1101"]
+    assert list(third.over(read_parsed)) == [(HOST, HOST_INODE), (POD_A, 111), (POD_B, 102)]
 
 
 def test_an_error_is_no_past(tmp_path: Path) -> None:
