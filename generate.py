@@ -9,18 +9,24 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import alerts
 import dashboards
 import docs
 import scrape
+from alerts.words import Links
 from docs.folder import differences, mend
 from exporter import registry
 from exporter.errors import NetExporterError, UsageError
 from exporter.model.metric import Naming
 
-SUBJECTS = {package.__name__: package.files for package in (dashboards, scrape, alerts, docs)}
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
+    package.__name__: package.files for package in (dashboards, scrape, alerts, docs)
+}
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
@@ -32,31 +38,29 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+def known(kind: str, word: str, words: Collection[str]) -> str:
+    """The word itself. Raises UsageError naming the nearest one if it is none of the words."""
+    if word not in words:
+        raise UsageError(f"unknown {kind} {word!r}{registry.nearest(word, words)}")
+    return word
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line. Raises UsageError naming the nearest option, naming or subject."""
+    """Read the command line. Raises UsageError."""
+    namings = [naming.value for naming in Naming]
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    options = (
-        parser.add_argument(
-            "--out", type=Path, default=BUNDLE, metavar="DIR", help="folder to write (default bundle/)"
-        ),
-        parser.add_argument("--naming", default="kubeskoop", help="family of metric names: kubeskoop or inspector"),
-        parser.add_argument("--only", default=",".join(SUBJECTS), help="subjects, by comma (default %(default)s)"),
-        parser.add_argument(
-            "--check", action="store_true", help="write nothing; exit 1 and name each file that differs"
-        ),
-    )
+    add = parser.add_argument
+    add("--out", type=Path, default=BUNDLE, metavar="DIR", help="folder to write (default bundle/)")
+    add("--naming", default=namings[0], help=f"family of metric names: {' or '.join(namings)} (default %(default)s)")
+    add("--only", default=",".join(SUBJECTS), help="subjects, separated by commas (default %(default)s)")
+    add("--check", action="store_true", help="write nothing; exit 1 and name each file that differs")
+    add("--grafana", default="", metavar="URL", help="where dashboard links of alerts lead (default: relative)")
+    add("--runbooks", default="docs/runbooks", metavar="URL", help="where runbook links lead (default %(default)s)")
     chosen, unknown = parser.parse_known_args(arguments)
-    chosen.only = chosen.only.split(",")
-    named = {"option": unknown, "naming": [chosen.naming], "subject": chosen.only}
-    known = {
-        "option": [flag for option in options for flag in option.option_strings],
-        "naming": [naming.value for naming in Naming],
-        "subject": list(SUBJECTS),
-    }
-    for kind, words in named.items():
-        for word in words:
-            if word not in known[kind]:
-                raise UsageError(f"unknown {kind} {word!r}{registry.nearest(word, known[kind])}")
+    for word in unknown:
+        known("option", word, [f"--{name.replace('_', '-')}" for name in vars(chosen)])
+    chosen.only = [known("subject", word, SUBJECTS) for word in chosen.only.split(",")]
+    chosen.naming = Naming(known("naming", chosen.naming, namings))
     return chosen
 
 
@@ -64,9 +68,10 @@ def main(arguments: list[str]) -> int:
     """Run. Returns the exit code: 0 done, 1 the bundle is not up to date, 2 wrong usage or declaration."""
     try:
         chosen = parse(arguments)
+        links = {"alerts": (Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/")),)}
         wanted: dict[str, bytes] = {}
         for subject in chosen.only:
-            made = SUBJECTS[subject](registry.load(), Naming(chosen.naming))
+            made = SUBJECTS[subject](registry.load(), chosen.naming, *links.get(subject, ()))
             print(f"{subject}: {len(made)} files, {sum(map(len, made.values())) // 1024} KiB")
             wanted |= made
         found = differences(chosen.out, wanted, chosen.only)

@@ -82,7 +82,7 @@ def _metric(metric: Metric, used: Mapping[str, Mapping[str, Any]], advice: str) 
         f"scope: {SCOPES[metric.scope] if not metric.external else 'one per scraped exporter'}",
         *(["labels: " + ", ".join(f"`{key.name_in(Naming.KUBESKOOP)}`" for key in identity)] if identity else []),
         *(f"label {text}" for text in own),
-        f"source: {metric.source}{f', {metric.column}' if metric.column else ''}",
+        f"source: `{metric.source}{f', {metric.column}' if metric.column else ''}`",
         *([] if metric.default else ["collected only when selected"]),
         f"panels: {'; '.join(use['panels']) or 'none'}",
         f"alerts: {', '.join(_link(alert) for alert in use['alerts']) or 'none'}",

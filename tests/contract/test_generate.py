@@ -191,6 +191,15 @@ def test_it_needs_no_linux(tmp_path: Path, written: Path) -> None:
     assert content(tmp_path / "out") == content(written)
 
 
+def test_links_lead_where_they_are_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    links = ["--grafana", "https://grafana.example.com/", "--runbooks", "https://docs.example.com/runbooks"]
+    assert generate.main(["--out", str(out), "--only", "alerts", *links]) == 0
+    text = (out / "alerts" / "rules" / "udp.yml").read_text("utf-8")
+    assert "https://grafana.example.com/d/net-exporter-udp?" in text
+    assert "runbook_url: https://docs.example.com/runbooks/NetUdpSendBufferErrors.md\n" in text
+
+
 def test_help_says_what_it_writes() -> None:
     done = run("generate.py", "--help")
     assert done.returncode == 0

@@ -79,6 +79,12 @@ def test_the_conditions_follow_the_dialect() -> None:
     assert "sum by (node, namespace, pod) (rate(inspector_pod_udpsndbuferrors[5m])) > 1" in inspector[path]
 
 
+def test_nothing_outside_code_would_be_taken_for_a_tag() -> None:
+    for path, text in PAGES.items():
+        words = re.sub(r"```.*?```|`[^`\n]*`|<!--.*?-->", "", text, flags=re.DOTALL)
+        assert re.findall(r"<\w+", words) == [], path
+
+
 def test_cells_are_escaped() -> None:
     assert table(("a", "b"), [("x|y", "two\nlines")]) == "| a | b |\n| --- | --- |\n| x\\|y | two lines |"
 
