@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib import error, request
 
@@ -70,6 +71,6 @@ def _get(server: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the exp
     try:
         with request.urlopen(url, timeout=_SECONDS) as answer:
             return json.load(answer)
-    except (OSError, ValueError, error.URLError) as problem:
+    except (OSError, ValueError, HTTPException, error.URLError) as problem:
         reason = getattr(problem, "reason", problem)
         raise StartError(f"no exporter answers at {url} ({reason}); name another with --server") from problem
