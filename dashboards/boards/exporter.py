@@ -20,7 +20,8 @@ DOWN = Panel(
     title="Exporters not answering",
     description="Exporters that Prometheus could not scrape. Their nodes are blind: look at the DaemonSet's pods.",
     form=Form.STAT,
-    queries=(Query(aggregate("count", gauge(health.UP).equals(0)), ""),),
+    # Not count(up == 0), which has no value at all while every exporter answers.
+    queries=(Query(aggregate("count", gauge(health.UP)) - total(gauge(health.UP)), ""),),
     steps=(Step(1, Colour.BAD),),
     width=4,
     height=4,

@@ -78,10 +78,7 @@ def test_it_is_listed_and_checked(folder: Path) -> None:
 
 def test_it_is_documented_and_drawn(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    _python(
-        folder,
-        f"import runpy; sys.argv = ['generate.py', '--out', {str(out)!r}]; runpy.run_path('generate.py', run_name='__main__')",
-    )
+    _python(folder, f"import runpy; runpy.run_path('generate.py')['main'](['--out', {str(out)!r}])")
     files = [path for path in out.rglob("*") if path.is_file()]
     using = [str(path.relative_to(out)) for path in files if b"kubeskoop_uptime_seconds" in path.read_bytes()]
     assert any(path.startswith("docs/") for path in using), using

@@ -170,7 +170,7 @@ def _scrape(exporter_port: int) -> dict[str, Any]:
     for job in config["scrape_configs"]:
         job["static_configs"] = [{"targets": [f"127.0.0.1:{exporter_port}"]}]
         job["scrape_interval"], job["scrape_timeout"] = "1s", "1s"
-    config["rule_files"] = [str(path) for path in sorted((ROOT / "bundle" / "alerts").glob("*.yml"))]
+    config["rule_files"] = [str(path) for path in sorted((ROOT / "bundle" / "alerts" / "rules").glob("*.yml"))]
     return config
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DASHBOARDS = Path(__file__).resolve().parents[2] / "bundle" / "dashboards"
 
 # Metrics that a healthy small node has no series of, each with the reason.
-ABSENT_HERE: dict[str, str] = {}
+ABSENT_HERE = {"kubeskoop_conntrack_ignore": "kernels from 5.10 on no longer count it, so it is a gap"}
 
 
 def _panels(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -105,7 +105,7 @@ def test_every_panel_query_has_data_or_a_reason(node: Node) -> None:
             empty.append(f"{place}: {expression}")
     for reason in sorted(set(excused.values())):
         print(f"{sum(each == reason for each in excused.values())} queries without data: {reason}")
-    assert empty == []
+    assert "\n".join(empty) == ""
 
 
 def test_all_rules_load_and_evaluate(node: Node) -> None:
