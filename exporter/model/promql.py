@@ -8,7 +8,7 @@ An expression is a tree that is rendered for one dialect, so the same query serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from exporter.errors import DeclarationError
@@ -72,12 +72,14 @@ class Expr:
         labels: label keys its series carry.
         metrics: every metric it reads, for the index and the documents.
         atom: whether it may stand in arithmetic without parentheses.
+        bare: whether its series carry only `labels`, not also those that scraping adds, such as job and instance.
     """
 
     write: Callable[[Rendering], str]
     labels: frozenset[LabelKey]
     metrics: tuple[Metric, ...]
     atom: bool = True
+    bare: bool = False
 
     def render(self, rendering: Rendering) -> str:
         """PromQL text."""
@@ -89,8 +91,8 @@ class Expr:
 
     def _with(self, operator: str, other: Expr | float, *, set_operator: bool = False) -> Expr:
         if not isinstance(other, Expr):
-            number = format(other, ".12g")
-            return Expr(lambda r: f"{self.atomic(r)} {operator} {number}", self.labels, self.metrics, atom=False)
+            number = _number(other)
+            return replace(self, write=lambda r: f"{self.atomic(r)} {operator} {number}", atom=False)
         if self.labels != other.labels and not set_operator:
             raise DeclarationError(
                 f"{_names(self.metrics)} {operator} {_names(other.metrics)}: label sets differ, "
@@ -100,13 +102,16 @@ class Expr:
             raise DeclarationError(f"{_names(self.metrics)} {operator} {_names(other.metrics)}: no common label set")
 
         shared = tuple(sorted(self.labels & other.labels, key=_order))
-        explicit = set_operator or _scope_mix(self.metrics, other.metrics)
+        mixed = self.bare != other.bare or _scope_mix(self.metrics, other.metrics)
+        explicit = set_operator or mixed
 
         def write(rendering: Rendering) -> str:
             on = f" on ({', '.join(map(rendering.label, shared))})" if explicit else ""
             return f"{self.atomic(rendering)} {operator}{on} {other.atomic(rendering)}"
 
-        return Expr(write, self.labels, (*self.metrics, *other.metrics), atom=False)
+        # Matching on named labels leaves only those, except in set operations.
+        bare = self.bare or (mixed and not set_operator)
+        return Expr(write, self.labels, (*self.metrics, *other.metrics), atom=False, bare=bare)
 
     def __add__(self, other: Expr | float) -> Expr:
         return self._with("+", other)
@@ -192,22 +197,22 @@ def aggregate(function: str, expr: Expr, *by: LabelKey) -> Expr:
         labels = f" by ({', '.join(map(rendering.label, by))})" if by else ""
         return f"{function}{labels} ({expr.render(rendering)})"
 
-    return Expr(write, frozenset(by), expr.metrics)
+    return Expr(write, frozenset(by), expr.metrics, bare=True)
 
 
 def topk(count: int, expr: Expr) -> Expr:
     """The largest series."""
-    return Expr(lambda r: f"topk({count}, {expr.render(r)})", expr.labels, expr.metrics)
+    return replace(expr, write=lambda r: f"topk({count}, {expr.render(r)})", atom=True)
 
 
 def clamp_min(expr: Expr, least: float) -> Expr:
     """At least so much; keeps a denominator away from zero."""
-    return Expr(lambda r: f"clamp_min({expr.render(r)}, {least:.12g})", expr.labels, expr.metrics)
+    return replace(expr, write=lambda r: f"clamp_min({expr.render(r)}, {_number(least)})", atom=True)
 
 
 def absent(expr: Expr) -> Expr:
     """1 when the expression has no series at all."""
-    return Expr(lambda r: f"absent({expr.render(r)})", frozenset(), expr.metrics)
+    return Expr(lambda r: f"absent({expr.render(r)})", frozenset(), expr.metrics, bare=True)
 
 
 def _selector(metric: Metric, matchers: tuple[Matcher, ...]) -> Expr:
@@ -246,6 +251,12 @@ def _require(expr: Expr, keys: tuple[LabelKey, ...], what: str) -> None:
                 f"{what} over {_names(expr.metrics)} names label {name}, which it does not have "
                 f"(it has {_keys(expr.labels)}; a node-wide number has no pod)"
             )
+
+
+def _number(value: float) -> str:
+    """Twelve digits where they say it all, as many as it takes otherwise."""
+    short = format(value, ".12g")
+    return short if float(short) == value else repr(value)
 
 
 def _scope_mix(left: tuple[Metric, ...], right: tuple[Metric, ...]) -> bool:
