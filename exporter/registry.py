@@ -99,7 +99,7 @@ def validate(registry: Registry) -> None:
     taken: dict[str, Metric] = {}
     for metric in registry.metrics():
         _validate_metric(metric)
-        for name in {*(metric.name_in(naming) for naming in Naming), *metric.aliases}:
+        for name in dict.fromkeys((*(metric.name_in(naming) for naming in Naming), *metric.aliases)):
             if taken.setdefault(name, metric) is not metric:
                 raise DeclarationError(f"name {name} is declared twice: by {metric.probe} and {taken[name].probe}")
     for name, metric in taken.items():
