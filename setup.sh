@@ -18,7 +18,7 @@ if [ -n "$missing" ]; then
         apt-get update -qq || echo "setup: apt-get update failed, trying with the lists at hand"
         for package in $missing; do
             # Debian starts a Prometheus of its own on installation; a test machine does not need it.
-            DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
+            DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
                 echo "setup: $package could not be installed; tests that need it will be skipped and say so"
         done
     else
@@ -27,17 +27,19 @@ if [ -n "$missing" ]; then
 fi
 
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    echo "setup: creating .venv"
-    if ! "$PYTHON" -m venv .venv 2>/dev/null; then
+    if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            echo "setup: installing python3-venv"
             DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
-            rm -rf .venv
-            "$PYTHON" -m venv .venv
         else
             echo "setup: $PYTHON cannot create a virtual environment; install python3-venv" >&2
             exit 1
         fi
     fi
+    echo "setup: creating .venv"
+    rm -rf .venv
+    "$PYTHON" -m venv .venv
 fi
+echo "setup: installing Python packages"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "pip==25.3"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
