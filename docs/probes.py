@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from docs.markdown import page, table
-from exporter.model.settings import SETTINGS
+from exporter.model.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from exporter.model.probe import ProbeSpec
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def pages(registry: Registry) -> dict[str, str]:
     """Pages by path."""
-    settings = [(f"`{each.key}`", _value(each.default), _choices(each.choices), each.help) for each in SETTINGS]
+    settings = [(f"`{each.key}`", _value(each.default), _accepted(each), each.help) for each in SETTINGS]
     probes = [
         (
             f"[{spec.name}](#{spec.name})",
@@ -28,7 +28,12 @@ def pages(registry: Registry) -> dict[str, str]:
     ]
     return {
         "configuration.md": page(
-            "Configuration", table(("key", "default", "accepted", "meaning"), settings), "Probes: [probes](probes.md)."
+            "Configuration",
+            "A YAML file, given with `net-exporter run --config FILE`. Without one, all defaults hold; an unknown key, "
+            "probe or option stops the start and names the nearest valid one.",
+            table(("key", "default", "accepted", "meaning"), settings),
+            "Which probes there are and which options they take as `args`: [probes](probes.md).",
+            _example(registry),
         ),
         "probes.md": page(
             "Probes",
@@ -37,6 +42,29 @@ def pages(registry: Registry) -> dict[str, str]:
             *(_probe(spec) for spec in registry.probes),
         ),
     }
+
+
+def _accepted(setting: Setting) -> str:
+    if setting.choices:
+        return _choices(setting.choices)
+    return setting.kind if setting.least is None else f"{setting.kind} from {setting.least:.12g} to {setting.most:.12g}"
+
+
+def _example(registry: Registry) -> str:
+    """Every setting at its default, and one probe with an option."""
+    with_option = next(spec for spec in registry.probes if spec.options)
+    option = with_option.options[0]
+    chosen = json.dumps(list(option.choices[1:3]))
+    lines, section = ["```yaml"], ""
+    for setting in SETTINGS:
+        group, _, name = setting.key.rpartition(".")
+        if group != section:
+            lines.append(f"{group}:")
+            section = group
+        value = "" if setting.default == [] else f" {json.dumps(setting.default)}"
+        lines.append(f"{'  ' if group else ''}{name}:{value}")
+    lines += ["    - tcp", f"    - name: {with_option.name}", f"      args: {{{option.name}: {chosen}}}", "```"]
+    return "\n".join(lines)
 
 
 def _probe(spec: ProbeSpec) -> str:

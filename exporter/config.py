@@ -127,7 +127,7 @@ def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - wh
     where = f"{path}: {setting.key}"
     wanted = int | float if isinstance(setting.default, float) else type(setting.default)
     if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(setting.default, bool)):
-        raise UsageError(f"{where} must be {_type_name(setting.default)}, is {_shown(value)}")
+        raise UsageError(f"{where} must be {setting.kind}, is {_shown(value)}")
     if setting.choices and value not in setting.choices:
         raise UsageError(f"{where} must be one of {', '.join(setting.choices)}{nearest(str(value), setting.choices)}")
     if setting.least is not None and not setting.least <= value <= setting.most:
@@ -138,11 +138,6 @@ def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - wh
 def _as_text(name: str) -> str:
     """An environment variable may hold any bytes; a label is text."""
     return name.encode("utf-8", "replace").decode("utf-8")
-
-
-def _type_name(default: object) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
-    return names[type(default)]
 
 
 def _address(text: str, where: str) -> tuple[str, int]:

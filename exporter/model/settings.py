@@ -26,6 +26,12 @@ class Setting:
     least: float | None = None
     most: float = 1e9
 
+    @property
+    def kind(self) -> str:
+        """The type accepted, for people."""
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+        return names[type(self.default)]
+
 
 SETTINGS = (
     Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint."),
