@@ -67,7 +67,7 @@ def _overview(registry: Registry) -> str:
 
 def anchor(metric: Metric) -> str:
     """Anchor of a metric on its probe's page."""
-    return metric.name_in(Naming.KUBESKOOP)
+    return metric.name_in(Naming.KUBESKOOP).lower()
 
 
 def _metric(metric: Metric, used: Mapping[str, Mapping[str, Any]], advice: str) -> str:

@@ -52,5 +52,5 @@ def test_the_readme_names_every_command_and_no_other() -> None:
 def test_every_make_target_of_the_documents_exists() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for page in PAGES[:3]:
-        for target in re.findall(r"(?:^|`| )make (\w+)", page.read_text("utf-8"), re.MULTILINE):
+        for target in re.findall(r"(?:^    |`)make (\w+)", page.read_text("utf-8"), re.MULTILINE):
             assert target in targets, f"{page.name}: make {target}"
