@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from exporter.model.metric import Kind, Label, Metric, Scope, Unit
+from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind, stateless
-from exporter.model.snapshot import Row, Table
+from exporter.model.snapshot import Table
 from exporter.sources import sock_diag
 from exporter.sources.sock_diag import State
 
@@ -21,15 +22,6 @@ _gauge = partial(
     unit=Unit.CONNECTIONS,
     scope=Scope.NETNS,
     source="NETLINK_SOCK_DIAG, IPv4 and IPv6",
-)
-
-# What a socket that neither listens nor is closed can be in, as in `ss`.
-_STATES = tuple(state for state in State if state not in (State.LISTEN, State.CLOSE))
-
-STATE = Label(
-    name="state",
-    help="TCP state, as `ss` names it but with underscores.",
-    values=tuple(state.name.lower() for state in _STATES),
 )
 
 ESTABLISHED = _gauge(name="tcpestablishedconn", help="Connections in ESTABLISHED.")
@@ -53,6 +45,14 @@ SYN_RECV = _gauge(
     help="Handshakes that wait for the client's last packet.",
     advice="Answers do not reach the client (asymmetric route, policy), or this is a SYN flood.",
 )
+FIN_WAIT1 = _gauge(
+    name="tcpfinwait1conn",
+    help="Connections closed here whose FIN the other side has not acknowledged.",
+    advice="The other side is gone or reads nothing: what is queued to it is sent again until it times out.",
+)
+FIN_WAIT2 = _gauge(name="tcpfinwait2conn", help="Connections closed here that the other side keeps open.")
+LAST_ACK = _gauge(name="tcplastackconn", help="Connections closed by both sides that wait for the last ACK.")
+CLOSING = _gauge(name="tcpclosingconn", help="Connections that both sides closed at the same time.")
 TXQUEUE = _gauge(
     name="tcptxqueue",
     unit=Unit.BYTES,
@@ -65,28 +65,46 @@ RXQUEUE = _gauge(
     help="Bytes in the receive queues of all sockets that do not listen.",
     advice="The program here does not read fast enough: look at its CPU limits and blocked threads.",
 )
-CONNECTIONS = _gauge(name="connections", help="Connections by TCP state, listeners excluded.", labels=(STATE,))
-
-_ROWS = tuple((int(state), (name,)) for state, name in zip(_STATES, STATE.values, strict=True))
-
-SUMMARY = (ESTABLISHED, TIME_WAIT, CLOSE_WAIT, SYN_SENT, SYN_RECV, TXQUEUE, RXQUEUE)
-_SUMMARY_STATES = (State.ESTABLISHED, State.TIME_WAIT, State.CLOSE_WAIT, State.SYN_SENT, State.SYN_RECV)
+METRICS = (
+    ESTABLISHED,
+    TIME_WAIT,
+    CLOSE_WAIT,
+    SYN_SENT,
+    SYN_RECV,
+    FIN_WAIT1,
+    FIN_WAIT2,
+    LAST_ACK,
+    CLOSING,
+    TXQUEUE,
+    RXQUEUE,
+)
+# In the order of METRICS. A socket is in no other state that `ss` would show, listening apart.
+_states = itemgetter(
+    State.ESTABLISHED,
+    State.TIME_WAIT,
+    State.CLOSE_WAIT,
+    State.SYN_SENT,
+    State.SYN_RECV,
+    State.FIN_WAIT1,
+    State.FIN_WAIT2,
+    State.LAST_ACK,
+    State.CLOSING,
+)
 
 
 def collect(cycle: Cycle) -> list[Table]:
-    """One row per namespace, and one per namespace and state."""
-    summary, by_state = Table(SUMMARY), Table((CONNECTIONS,))
+    """One row per namespace."""
+    table = Table(METRICS)
     for pod, found in cycle.over(sock_diag.read):
         states, rxqueue, txqueue, _, _ = found.connections
-        summary.add(pod, (*(states[state] for state in _SUMMARY_STATES), txqueue, rxqueue))
-        by_state.rows += [Row(pod, labels, (states[state],)) for state, labels in _ROWS]
-    return [summary, by_state]
+        table.add(pod, (*_states(states), txqueue, rxqueue))
+    return [table]
 
 
 PROBE = ProbeSpec(
     name="tcpsummary",
     summary="TCP connections by state and bytes in socket queues, per network namespace.",
-    metrics=(*SUMMARY, CONNECTIONS),
+    metrics=METRICS,
     open=stateless(collect),
     readers=(sock_diag.read,),
     requires=(

@@ -37,10 +37,10 @@ def inode_of(link: str) -> int:
     Read from the link's text, so that it also works on a captured tree. Raises OSError when the process ended.
     """
     text = os.readlink(link)
-    start, end = text.find("["), text.find("]")
-    if start < 0 or end < 0:
-        raise SourceError(link, "a link like net:[4026531840]", text)
-    return procfs.integer(text[start + 1 : end].encode(), link, "an inode number")
+    try:
+        return int(text.removeprefix("net:[").removesuffix("]"))
+    except ValueError as error:
+        raise SourceError(link, "a link like net:[4026531840]", text) from error
 
 
 @cache

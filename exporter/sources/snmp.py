@@ -7,6 +7,7 @@ line of values is only split when somebody picks from it, and only what is picke
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from exporter.errors import SourceError
 if TYPE_CHECKING:
     from exporter.model.probe import Netns
 
+_HEADER = re.compile(rb"\w+: [A-Z]")
 _MOST_PLANS = 256  # one per layout and table
 
 
@@ -120,6 +122,8 @@ def parse(content: bytes, path: str) -> Sections:
     """Either file. Raises SourceError when it was cut short; other faults show when the section is picked from."""
     if not content.endswith(b"\n"):
         raise SourceError(path, "a line end", content[-80:], line=content.count(b"\n") + 1)
+    if not _HEADER.match(content):
+        raise SourceError(path, "a protocol and the names of its counters", content[:80], line=1)
     return Sections(content, path)
 
 

@@ -28,6 +28,8 @@ def read(netns: Netns) -> Softnet:
 
 def parse(content: bytes, path: str) -> Softnet:
     """Totals over the CPUs. Raises SourceError on a short or non-hexadecimal line."""
+    if not content.endswith(b"\n"):
+        raise SourceError(path, "a line for each CPU", content[-80:])
     totals = [0] * _FEWEST_COLUMNS
     for number, line in enumerate(content.splitlines(), start=1):
         words = line.split()

@@ -32,7 +32,9 @@ SS_NAMES = {
 
 def states_of(found: dict[tuple[str, ...], dict[str, Any]]) -> Counter[str]:
     """The exporter's counts by state, under the names that `ss` uses; + drops those that are 0."""
-    return +Counter({name: found[(state.name.lower(),)]["connections"] for state, name in SS_NAMES.items()})
+    return +Counter(
+        {name: found[()][f"tcp{state.name.lower().replace('_', '')}conn"] for state, name in SS_NAMES.items()}
+    )
 
 
 def outq(sock: socket.socket) -> int:
@@ -77,6 +79,10 @@ def test_connections_of_both_families_are_counted_by_state(
         "tcpclosewaitconn": 5,
         "tcpsynsentconn": 0,
         "tcpsynrecvconn": 0,
+        "tcpfinwait1conn": 0,
+        "tcpfinwait2conn": 0,
+        "tcplastackconn": 0,
+        "tcpclosingconn": 0,
         "tcptxqueue": 0,
         "tcprxqueue": 5,  # the kernel counts the end of the stream that no one has read as a byte, and so does ss
         "sockets": 2,
