@@ -56,8 +56,7 @@ class Answers:
 
     def _render(self, snapshot: Snapshot | None, wire: Format) -> bytes:
         renderer = self._renderers.get(wire) or self._renderers.setdefault(wire, self._make(wire))
-        probes = b"" if snapshot is None else renderer.render(snapshot.tables, snapshot.taken_at)
+        bodies = [] if snapshot is None else renderer.bodies(snapshot.tables, snapshot.taken_at)
         self._health.current = snapshot is not None
         generate = generate_latest if wire is Format.TEXT else openmetrics.generate_latest
-        own: bytes = generate(self._health.registry)
-        return probes + own
+        return b"".join([*bodies, generate(self._health.registry)])

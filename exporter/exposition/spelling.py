@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _EXPONENT_FROM = 1_000_000  # the official client changes to an exponent here
 _EXACT_BELOW = 1 << 53  # integers from here on may not be float64 values
-_EXPONENTS = tuple(f"e+{power:02d}" for power in range(-1, 17))  # by number of digits
+_EXPONENTS = tuple(b"e+%02d" % power for power in range(-1, 17))  # by number of digits
 
 
 def number(value: Number) -> bytes:
@@ -22,7 +22,7 @@ def number(value: Number) -> bytes:
             return b"%d.0" % value
         digits = str(value)
         rest = digits[1:].rstrip("0")
-        return f"{digits[0]}{'.' if rest else ''}{rest}{_EXPONENTS[len(digits)]}".encode()
+        return (f"{digits[0]}.{rest}" if rest else digits[0]).encode() + _EXPONENTS[len(digits)]
     try:
         value = float(value)
     except OverflowError:  # a source printed more digits than any counter has
@@ -40,8 +40,7 @@ def number(value: Number) -> bytes:
 class _Texts(dict[Number, bytes]):
     """Numbers already written; others are written when asked for and not kept, as large ones seldom come twice."""
 
-    def __missing__(self, value: Number) -> bytes:
-        return number(value)
+    __missing__ = staticmethod(number)  # spares a call for each
 
 
 # Most counters of most pods are small or zero. Equal numbers have equal texts, so 5 and 5.0 share an entry.

@@ -65,6 +65,10 @@ class Renderer:
 
     def render(self, tables: Sequence[Table], taken_at: float) -> bytes:
         """All families of the tables; OpenMetrics without its end mark, since self-metrics follow."""
+        return b"".join(self.bodies(tables, taken_at))
+
+    def bodies(self, tables: Sequence[Table], taken_at: float) -> list[bytes]:
+        """The same by family, for who has more to join."""
         stamp = self._stamp(taken_at)
         layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
         bodies: list[bytes] = []
@@ -77,7 +81,7 @@ class Renderer:
                     for metric, numbers in zip(table.metrics, columns, strict=True):
                         bodies.append(self._body(layout, metric, naming, numbers, stamp))
         self._layouts = layouts  # what is no longer collected is forgotten with the old mapping
-        return b"".join(bodies)
+        return bodies
 
     def _stamp(self, taken_at: float) -> bytes:
         if not self._timestamps:
