@@ -19,8 +19,10 @@ def execute(program: str, command: Callable[[], None]) -> int:
     if sys.stdout is None:  # started with a closed standard output
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - stays open to the end, as standard output does
     try:
-        command()
-        sys.stdout.flush()  # a reader that has gone is noticed here rather than by the interpreter at its end
+        try:
+            command()
+        finally:  # --help leaves by SystemExit
+            sys.stdout.flush()  # a reader that has gone is noticed here rather than by the interpreter at its end
     except NetExporterError as error:
         _complain(program, str(error))
         return WRONG_CALL if isinstance(error, UsageError) else REFUSED

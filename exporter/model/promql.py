@@ -210,6 +210,11 @@ def clamp_min(expr: Expr, least: float) -> Expr:
     return replace(expr, write=lambda r: f"clamp_min({expr.render(r)}, {_number(least)})", atom=True)
 
 
+def reaches(expr: Expr, limit: float) -> Expr:
+    """1 for a series at the limit or above it, 0 for any other: so they can be counted."""
+    return replace(expr, write=lambda r: f"({expr.atomic(r)} >= bool {_number(limit)})", atom=True)
+
+
 def absent(expr: Expr) -> Expr:
     """1 when the expression has no series at all."""
     return Expr(lambda r: f"absent({expr.render(r)})", frozenset(), expr.metrics, bare=True)

@@ -27,7 +27,8 @@ Panel = dict[str, Any]
 DESCRIBED = {"stat", "singlestat", "graph", "table", "timeseries", "gauge", "bargauge", "state-timeline"}
 # Unit ids present in @grafana/data 7.5, 8.4 and 13.2; any other is drawn as a bare suffix by one of them.
 UNITS = {
-    "Bps", "bytes", "cps", "dateTimeFromNow", "ms", "none", "ops", "percentunit", "pps", "reqps", "s", "short",
+    "Bps", "bytes", "cps", "dateTimeFromNow", "locale", "ms", "none", "ops", "percentunit", "pps", "reqps", "s",
+    "short",
 }  # fmt: skip
 SOURCES = ({"type": "prometheus", "uid": "${datasource}"}, "$datasource")
 WINDOWS = {"modern": "$__rate_interval", "legacy": "$interval"}

@@ -57,10 +57,11 @@ def test_a_time_series_is_what_grafana_8_4_reads() -> None:
                 "custom": {
                     "axisLabel": "",
                     "axisPlacement": "auto",
+                    "axisSoftMax": 5,
                     "axisSoftMin": 0,
                     "barAlignment": 0,
                     "drawStyle": "line",
-                    "fillOpacity": 10,
+                    "fillOpacity": 0,
                     "gradientMode": "none",
                     "hideFrom": {"legend": False, "tooltip": False, "viz": False},
                     "lineInterpolation": "linear",
@@ -86,6 +87,8 @@ def test_a_time_series_is_what_grafana_8_4_reads() -> None:
                 "displayMode": "table",
                 "placement": "bottom",
                 "showLegend": True,
+                "sortBy": "Last *",
+                "sortDesc": True,
             },
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
@@ -165,6 +168,41 @@ def test_a_table_names_its_columns_and_links_them() -> None:
     assert column["matcher"] == {"id": "byName", "options": "Node"}
     assert "var-node=${__data.fields.Node}" in column["properties"][0]["value"][0]["url"]
     assert panel["fieldConfig"]["defaults"]["color"] == {"mode": "thresholds"}
+
+
+def test_columns_of_a_table_have_units_and_limits_of_their_own() -> None:
+    limits = (Step(2, Colour.WATCH),)
+    columns = (Query(PER_NODE, "Dropped"), Query(PER_NODE, "Share", Show.SHARE, limits))
+    panel = made(form=Form.TABLE, queries=columns, steps=())
+    assert [each["id"] for each in panel["transformations"]] == ["merge", "organize"]
+    assert panel["transformations"][1]["options"]["renameByName"] == {
+        "k8s_node": "Node", "Value #A": "Dropped", "Value #B": "Share",
+    }  # fmt: skip
+    steps = [{"color": "green", "value": None}, {"color": "orange", "value": 2}]
+    assert panel["fieldConfig"]["overrides"][:2] == [
+        {"matcher": {"id": "byName", "options": "Dropped"}, "properties": [{"id": "unit", "value": "pps"}]},
+        {
+            "matcher": {"id": "byName", "options": "Share"},
+            "properties": [
+                {"id": "unit", "value": "percentunit"},
+                {"id": "custom.displayMode", "value": "color-text"},
+                {"id": "thresholds", "value": {"mode": "absolute", "steps": steps}},
+            ],
+        },
+    ]
+    assert panel["options"]["sortBy"] == [{"desc": True, "displayName": "Dropped"}]
+
+
+def test_lines_at_zero_are_seen_against_the_first_threshold_or_one() -> None:
+    assert [
+        made(**changes)["fieldConfig"]["defaults"]["custom"].get("axisSoftMax")
+        for changes in (
+            {},
+            {"steps": ()},
+            {"unit": Show.BYTES, "steps": (Step(1e9, Colour.BAD),)},
+            {"unit": Show.SECONDS},
+        )
+    ] == [5, 1, 1024, None]
 
 
 def test_states_have_names_and_colours() -> None:

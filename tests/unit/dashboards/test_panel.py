@@ -37,7 +37,7 @@ def test_a_legend_that_names_a_label_the_series_lack_is_refused() -> None:
         ({"queries": ()}, "every other one has queries"),
         ({"form": Form.TEXT}, "a text panel has text"),
         ({"form": Form.STAT}, "a stat draws one series"),
-        ({"form": Form.TABLE, "queries": (Query(PER_POD, ""), Query(PER_POD, ""))}, "draws exactly one query"),
+        ({"form": Form.TABLE, "queries": (Query(PER_POD, ""), Query(total(PER_POD), ""))}, "need the same labels"),
         ({"steps": (Step(2, Colour.BAD), Step(1, Colour.WATCH))}, "thresholds must ascend"),
         ({"links": (Link("Go", "pod", (Identity.NAMESPACE,)),)}, "carries a label it lacks"),
     ],
