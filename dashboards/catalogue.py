@@ -18,6 +18,7 @@ from dashboards.boards import (
     pod,
     processes,
     rdma,
+    signs,
     sockets,
     softnet,
     tcp,
@@ -56,7 +57,7 @@ def boards(registry: Registry) -> tuple[Board, ...]:
     optional = {spec.name for spec in registry.probes if not spec.default}
     composed = (
         overview.BOARD,
-        node.board(SUBJECTS, overview.SUFFERING, optional),
+        node.board(SUBJECTS, (signs.PODS_IN_TROUBLE,), optional),
         pod.board(SUBJECTS, optional),
         *(subject.board(optional) for subject in SUBJECTS),
         exporter.BOARD,

@@ -14,12 +14,13 @@ from grafanalib._gen import DashboardEncoder
 
 from dashboards import grid, variables
 from dashboards.panel import PREFIX, Form, panel_id, row_id
+from dashboards.units import Show
 from exporter.model.metric import Identity, Naming
 from exporter.model.promql import Rendering
 
 if TYPE_CHECKING:
     from dashboards.grid import Place
-    from dashboards.panel import Board, Link, Panel, Row
+    from dashboards.panel import Board, Colour, Link, Panel, Query, Row, Step
 
 Json: TypeAlias = dict[str, Any]
 
@@ -144,27 +145,77 @@ def column_links(panel: Panel, style: Style, naming: Naming) -> list[tuple[str, 
     return [(COLUMN_TITLES[link.carry[-1]], made) for link, made in zip(panel.links, found, strict=True)]
 
 
-def column_order(panel: Panel, naming: Naming) -> tuple[Json, str]:
-    """Options of the `organize` transformation of a table, and the title of its value column."""
-    query = panel.queries[0]
-    keys = [key for key in COLUMN_TITLES if key in query.expr.labels]
-    own = sorted((key for key in query.expr.labels if not isinstance(key, Identity)), key=lambda key: key.name)
-    names = [*(key.name_in(naming) for key in keys), *(key.name for key in own)]
-    titles = [*(COLUMN_TITLES[key] for key in keys), *(key.name.capitalize() for key in own)]
-    options = {
-        "excludeByName": {"Time": True},
-        "indexByName": {name: position for position, name in enumerate((*names, "Value"))},
-        "renameByName": {**dict(zip(names, titles, strict=True)), "Value": query.legend},
+def table(panel: Panel, common: Json, style: Style, naming: Naming) -> core.Panel:
+    """A table, which both generations write alike: a column for each label, then one for each query."""
+    several = len(panel.queries) > 1
+    organize = {"id": "organize", "options": _columns(panel, naming)}
+    first = panel.queries[0].legend
+    return core.Table(
+        **common,
+        thresholds=steps(panel.base, panel.steps),
+        overrides=[
+            *({"matcher": _named(query.legend), "properties": _value(panel, query)} for query in panel.queries),
+            *(
+                {"matcher": _named(column), "properties": [{"id": "links", "value": [link]}]}
+                for column, link in column_links(panel, style, naming)
+            ),
+        ],
+        unit=panel.unit.value,
+        sortBy=[core.TableSortByField(displayName=first, desc=not panel.ascending)],
+        transformations=[{"id": "merge", "options": {}}, organize] if several else [organize],
+        extraJson={},
+    )
+
+
+def steps(base: Colour, above: tuple[Step, ...]) -> list[Json]:
+    """Thresholds; the first has no lower end, which Grafana wants as null."""
+    return [
+        {"color": base.value, "value": None},
+        *({"color": step.colour.value, "value": step.at} for step in above),
+    ]
+
+
+def _columns(panel: Panel, naming: Naming) -> Json:
+    labels = panel.queries[0].expr.labels
+    keys = [key for key in COLUMN_TITLES if key in labels]
+    own = sorted((key for key in labels if not isinstance(key, Identity)), key=lambda key: key.name)
+    # Grafana's name of the column of values, which depends on how many there are.
+    values = [f"Value #{ref_id}" for ref_id in _REF_IDS] if len(panel.queries) > 1 else ["Value"]
+    titles = {
+        **{key.name_in(naming): COLUMN_TITLES[key] for key in keys},
+        **{key.name: key.name.capitalize() for key in own},
+        **{value: query.legend for value, query in zip(values, panel.queries, strict=False)},
     }
-    return options, query.legend
+    return {
+        "excludeByName": {"Time": True},
+        "indexByName": {name: position for position, name in enumerate(titles)},
+        "renameByName": titles,
+    }
+
+
+def _value(panel: Panel, query: Query) -> list[Json]:
+    """How a column of values looks: in colour only where a limit tells what the colour means."""
+    unit, above = query.unit or panel.unit, panel.steps if query.steps is None else query.steps
+    found: list[Json] = [{"id": "unit", "value": unit.value}]
+    if unit is Show.COUNT:
+        found.append({"id": "decimals", "value": 0})  # an extrapolated increase is no whole number
+    if above:
+        found.append({"id": "custom.displayMode", "value": "color-text"})
+    if query.steps is not None:
+        found.append({"id": "thresholds", "value": {"mode": "absolute", "steps": steps(panel.base, query.steps)}})
+    return found
+
+
+def _named(column: str) -> Json:
+    return {"id": "byName", "options": column}
 
 
 def _url(link: Link, style: Style, naming: Naming, *, of_row: bool) -> str:
     def value(key: Identity) -> str:
         return f"__data.fields.{COLUMN_TITLES[key]}" if of_row else f"__field.labels.{key.name_in(naming)}"
 
-    carried = "&".join(f"var-{key.value}=${{{value(key)}}}" for key in link.carry)
-    return f"/d/{PREFIX}{link.board}?{style.keep}&{carried}&${{__url_time_range}}"
+    carried = [f"var-{key.value}=${{{value(key)}}}" for key in link.carry]
+    return f"/d/{PREFIX}{link.board}?{'&'.join([style.keep, *carried, '${__url_time_range}'])}"
 
 
 def _menu() -> core.DashboardLink:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from grafanalib import core
 
 from dashboards import grafana_tree
-from dashboards.modern_panels import steps
 from dashboards.panel import Colour, Form
 
 if TYPE_CHECKING:
@@ -94,31 +93,14 @@ def _singlestat(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
 
 
 def _table(panel: Panel, common: Json, naming: Naming) -> core.Panel:
-    order, value = grafana_tree.column_order(panel, naming)
-    number = [{"id": "unit", "value": panel.unit.value}, {"id": "custom.displayMode", "value": "color-text"}]
-    overrides = [
-        {"matcher": {"id": "byName", "options": value}, "properties": number},
-        *(
-            {"matcher": {"id": "byName", "options": column}, "properties": [{"id": "links", "value": [link]}]}
-            for column, link in grafana_tree.column_links(panel, STYLE, naming)
-        ),
-    ]
-    return core.Table(
-        **common,
-        thresholds=steps(panel),
-        overrides=overrides,
-        unit=panel.unit.value,
-        sortBy=[core.TableSortByField(displayName=value, desc=not panel.ascending)],
-        transformations=[{"id": "organize", "options": order}],
-        extraJson={},
-    )
+    return grafana_tree.table(panel, common, STYLE, naming)
 
 
 def _bargauge(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     return core.BarGauge(
         **common,
         format=panel.unit.value,
-        thresholds=steps(panel),
+        thresholds=grafana_tree.steps(panel.base, panel.steps),
         calc="lastNotNull",
         displayMode="gradient",
         max=panel.maximum,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exporter.model.metric import Naming
 
 SCHEMA = 36
+_LARGEST_FIRST = {"sortBy": "Last *", "sortDesc": True}  # by the heading that Grafana gives the last value
 _OLDEST = "8.4.0"
 _DASHBOARD = (
     "description", "editable", "graphTooltip", "id", "links", "refresh", "tags", "time", "timezone", "title", "uid",
@@ -84,7 +85,7 @@ def _panel(raw: Json) -> Json:
             "showUnfilled": True,
         }
     if "legend" in options:
-        options["legend"] = {"calcs": [], **options["legend"], "showLegend": True}
+        options["legend"] = {"calcs": [], **options["legend"], "showLegend": True} | _LARGEST_FIRST
     if "tooltip" in options:
         options["tooltip"] = {"sort": "none", **options["tooltip"]}
     panel["options"] = options

@@ -8,6 +8,7 @@ from grafanalib import core
 
 from dashboards import grafana_tree
 from dashboards.panel import Form
+from dashboards.units import Show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,29 +39,54 @@ class Modern:
 
 STYLE = Modern()
 
+_LEAST = {
+    Show.BYTES: 1024.0,
+    Show.BYTES_PER_SECOND: 1000.0,
+    Show.PACKETS_PER_SECOND: 1.0,
+    Show.PER_SECOND: 1.0,
+    Show.CALLS_PER_SECOND: 1.0,
+    Show.REQUESTS_PER_SECOND: 1.0,
+    Show.SHARE: 0.01,
+    Show.NUMBER: 1.0,
+}
+_FROM_ZERO = {Show.PACKETS_PER_SECOND, Show.PER_SECOND, Show.SHARE}  # where a threshold stands near zero
+
 
 def _timeseries(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     return core.TimeSeries(
         **common,
         unit=panel.unit.value,
-        thresholds=steps(panel),
+        thresholds=grafana_tree.steps(panel.base, panel.steps),
         thresholdsStyleMode="line" if panel.steps else "off",
-        fillOpacity=10,
+        fillOpacity=0,  # the areas of ten pods are one grey one
         showPoints="never",
         axisSoftMin=0,
         legendDisplayMode="table",
         legendCalcs=["lastNotNull", "max"],
         tooltipMode="multi",
         tooltipSort="desc",
-        extraJson=_defaults(panel, links=grafana_tree.links(panel, STYLE, naming)),
+        # Not by grafanalib's argument, which takes whole numbers only.
+        extraJson=_defaults(
+            panel, links=grafana_tree.links(panel, STYLE, naming), custom={"axisSoftMax": _quiet(panel)}
+        ),
     )
+
+
+def _quiet(panel: Panel) -> float | None:
+    """Least height of the scale, so that lines at zero do not make it reach from 0 to 100 of anything.
+
+    Losses are seen against their first threshold: far below the line is quiet.
+    """
+    if panel.steps and panel.unit in _FROM_ZERO:
+        return panel.steps[0].at
+    return _LEAST.get(panel.unit)
 
 
 def _stat(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     return core.Stat(
         **common,
         format=panel.unit.value,
-        thresholds=steps(panel),
+        thresholds=grafana_tree.steps(panel.base, panel.steps),
         reduceCalc="lastNotNull",
         colorMode="background",
         color={"mode": "thresholds"},
@@ -70,36 +96,14 @@ def _stat(panel: Panel, common: Json, naming: Naming) -> core.Panel:
 
 
 def _table(panel: Panel, common: Json, naming: Naming) -> core.Panel:
-    order, value = grafana_tree.column_order(panel, naming)
-    overrides = [
-        {
-            "matcher": {"id": "byName", "options": value},
-            "properties": [
-                {"id": "unit", "value": panel.unit.value},
-                {"id": "custom.displayMode", "value": "color-text"},
-            ],
-        },
-        *(
-            {"matcher": {"id": "byName", "options": column}, "properties": [{"id": "links", "value": [link]}]}
-            for column, link in grafana_tree.column_links(panel, STYLE, naming)
-        ),
-    ]
-    return core.Table(
-        **common,
-        thresholds=steps(panel),
-        overrides=overrides,
-        unit=panel.unit.value,
-        sortBy=[core.TableSortByField(displayName=value, desc=not panel.ascending)],
-        transformations=[{"id": "organize", "options": order}],
-        extraJson={},
-    )
+    return grafana_tree.table(panel, common, STYLE, naming)
 
 
 def _bargauge(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     return core.BarGauge(
         **common,
         format=panel.unit.value,
-        thresholds=steps(panel),
+        thresholds=grafana_tree.steps(panel.base, panel.steps),
         calc="lastNotNull",
         displayMode="gradient",
         max=panel.maximum,
@@ -110,7 +114,7 @@ def _bargauge(panel: Panel, common: Json, naming: Naming) -> core.Panel:
 def _state_timeline(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     return core.StateTimeline(
         **common,
-        thresholds=steps(panel),
+        thresholds=grafana_tree.steps(panel.base, panel.steps),
         showValue="never",
         mappings=_mappings(panel),
         extraJson=_defaults(panel, unit=panel.unit.value, links=grafana_tree.links(panel, STYLE, naming)),
@@ -119,12 +123,6 @@ def _state_timeline(panel: Panel, common: Json, naming: Naming) -> core.Panel:
 
 def _text(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
     return core.Text(**common, content=panel.text)
-
-
-def steps(panel: Panel) -> list[Json]:
-    """Thresholds; the first has no lower end, which Grafana wants as null."""
-    first: Json = {"color": panel.base.value, "value": None}
-    return [first, *({"color": step.colour.value, "value": step.at} for step in panel.steps)]
 
 
 def _mappings(panel: Panel) -> list[Json]:

@@ -43,6 +43,14 @@ class Colour(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """From this value upwards, this colour; drawn as a line in a time series."""
+
+    at: float
+    colour: Colour
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One query of a panel.
 
@@ -50,10 +58,14 @@ class Query:
         expr: what is asked.
         legend: name of its series; `{pod}` stands for the value of that label, which the expression must carry.
             In a table it is the title of the value's column.
+        unit: of its column in a table, where it differs from the panel's.
+        steps: thresholds of its column in a table, where they differ from the panel's.
     """
 
     expr: Expr
     legend: str
+    unit: Show | None = None
+    steps: tuple[Step, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raises DeclarationError when the legend names a label that the series do not have."""
@@ -66,14 +78,6 @@ class Query:
         """As Grafana wants it: `{{k8s_pod}} received`."""
         names = {key_name(key): f"{{{{{label_in(key, naming)}}}}}" for key in self.expr.labels}
         return self.legend.format(**names)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """From this value upwards, this colour; drawn as a line in a time series."""
-
-    at: float
-    colour: Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class Panel:
         title: unique within its row.
         description: what it shows and what a rise means.
         form: how it draws.
-        queries: what it draws; a stat has one that gives a single series, a table has one.
+        queries: what it draws; a stat has one that gives a single series, those of a table are its columns of values,
+            the first of which it is sorted by.
         unit: of all its values.
         steps: thresholds above the base colour, ascending.
         base: colour below the first step.
@@ -142,8 +147,10 @@ class Panel:
             raise DeclarationError(f"panel {self.title!r} needs a title and a description that ends with a period")
         if (self.form is Form.TEXT) != (not self.queries) or (self.form is Form.TEXT) != bool(self.text):
             raise DeclarationError(f"panel {self.title!r}: a text panel has text, every other one has queries")
-        if self.form in (Form.STAT, Form.TABLE) and len(self.queries) != 1:
-            raise DeclarationError(f"panel {self.title!r}: a {self.form.value} draws exactly one query")
+        if self.form is Form.STAT and len(self.queries) != 1:
+            raise DeclarationError(f"panel {self.title!r}: a stat draws exactly one query")
+        if self.form is Form.TABLE and len({query.expr.labels for query in self.queries}) != 1:
+            raise DeclarationError(f"panel {self.title!r}: columns of a table need the same labels, to make one row")
         if self.form is Form.STAT and self.queries[0].expr.labels:
             raise DeclarationError(f"panel {self.title!r}: a stat draws one series, aggregate all labels away")
         if [step.at for step in self.steps] != sorted({step.at for step in self.steps}):

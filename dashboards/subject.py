@@ -31,6 +31,8 @@ class Subject:
         probes: whose metrics its board must show all of.
         topics: panels, the most telling first.
         tables: who has most of what, at the head of the board.
+        rarer: further panels in collapsed rows, for questions that come up seldom or where few have the metrics.
+        rarer_title: what those have in common.
     """
 
     slug: str
@@ -39,14 +41,18 @@ class Subject:
     probes: tuple[str, ...]
     topics: tuple[Topic, ...]
     tables: tuple[Panel, ...] = ()
+    rarer: tuple[Topic, ...] = ()
+    rarer_title: str = "Rarer"
 
     def board(self, optional: AbstractSet[str]) -> Board:
-        """Its own dashboard: tables, nodes, pods; collapsed at the end what `optional` probes would add."""
-        nodes, pods = self._panels(NODES), self._panels(PODS)
+        """Its own dashboard: tables, pods, nodes; collapsed what is rare and what `optional` probes would add."""
+        nodes, pods = _panels(self.topics, NODES), _panels(self.topics, PODS)
         rows = (
             Row("Who has most of it", _running(self.tables, optional)),
-            Row(NODES.title, _running(nodes, optional)),
             Row(PODS.title, _running(pods, optional)),
+            Row(NODES.title, _running(nodes, optional)),
+            Row(f"Pods: {self.rarer_title.lower()}", _panels(self.rarer, PODS), collapsed=True),
+            Row(f"Nodes: {self.rarer_title.lower()}", _panels(self.rarer, NODES), collapsed=True),
             Row("Nodes: off by default", _switched_off(nodes, optional), collapsed=True),
             Row("Pods: off by default", _switched_off((*self.tables, *pods), optional), collapsed=True),
         )
@@ -58,13 +64,17 @@ class Subject:
             probes=self.probes,
         )
 
-    def row(self, view: View, optional: AbstractSet[str], *, collapsed: bool) -> Row | None:
-        """Its row on the board of a node or a pod, without `optional` probes; None where nothing is left."""
-        panels = _running(self._panels(view), optional)
-        return Row(self.title, panels, collapsed) if panels else None
+    def rows(self, view: View, optional: AbstractSet[str], *, collapsed: bool) -> tuple[Row, ...]:
+        """Its rows on the board of a node or a pod, without `optional` probes; none where nothing is left."""
+        rows = (
+            Row(self.title, _running(_panels(self.topics, view), optional), collapsed),
+            Row(f"{self.title}: {self.rarer_title.lower()}", _panels(self.rarer, view), collapsed=True),
+        )
+        return tuple(row for row in rows if row.panels)
 
-    def _panels(self, view: View) -> tuple[Panel, ...]:
-        return tuple(topic.panel(view) for topic in self.topics if view is NODES or topic.per_pod())
+
+def _panels(topics: tuple[Topic, ...], view: View) -> tuple[Panel, ...]:
+    return tuple(topic.panel(view) for topic in topics if view is NODES or topic.per_pod())
 
 
 def _running(panels: tuple[Panel, ...], optional: AbstractSet[str]) -> tuple[Panel, ...]:
@@ -84,7 +94,7 @@ def _needs(panel: Panel, optional: AbstractSet[str]) -> list[str]:
 
 
 def worst_pods(metric: Metric, title: str, description: str, *steps: Step) -> Panel:
-    """The pods with most of a metric: its increase over the time shown, or its value now."""
+    """The pods with most of a metric: its increase over the time shown, or its value now; none that have nothing."""
     return Panel(
         title=title,
         description=description,
@@ -97,7 +107,7 @@ def worst_pods(metric: Metric, title: str, description: str, *steps: Step) -> Pa
 
 
 def worst_nodes(metric: Metric, title: str, description: str, *steps: Step, keep: tuple[LabelKey, ...] = ()) -> Panel:
-    """The nodes with most of a metric: its increase over the time shown, or its value now."""
+    """As `worst_pods`, of nodes."""
     return Panel(
         title=title,
         description=description,
@@ -111,5 +121,5 @@ def worst_nodes(metric: Metric, title: str, description: str, *steps: Step, keep
 
 def _largest(view: View, metric: Metric, *keep: LabelKey) -> Query:
     if metric.kind is Kind.COUNTER:
-        return Query(topk(SHOWN, view.increase(metric, *keep)), "In the time shown")
-    return Query(topk(SHOWN, view.now(metric, *keep)), "Now")
+        return Query(topk(SHOWN, view.increase(metric, *keep) > 0), "In the time shown")
+    return Query(topk(SHOWN, view.now(metric, *keep) > 0), "Now")

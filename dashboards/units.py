@@ -20,6 +20,7 @@ class Show(Enum):
     MILLISECONDS = "ms"
     SHARE = "percentunit"
     NUMBER = "short"
+    COUNT = "locale"
     AGO = "dateTimeFromNow"
 
 
@@ -52,5 +53,5 @@ def of(metric: Metric) -> Show:
 
 
 def total_of(metric: Metric) -> Show:
-    """Unit of a counter's increase over a stretch of time."""
-    return _AS_IT_IS.get(metric.unit, Show.NUMBER)
+    """Unit of a counter's increase over a stretch of time, or of a gauge in a table."""
+    return _AS_IT_IS.get(metric.unit, Show.COUNT)

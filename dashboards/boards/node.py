@@ -19,10 +19,14 @@ _OPEN = 2  # subjects shown at once; the rest opens on a click, and asks nothing
 
 def board(subjects: Iterable[Subject], suffering: tuple[Panel, ...], optional: AbstractSet[str]) -> Board:
     """The board of a node; `suffering` are tables of its pods."""
-    rows = [subject.row(NODES, optional, collapsed=position >= _OPEN) for position, subject in enumerate(subjects)]
+    rows = (
+        row
+        for position, subject in enumerate(subjects)
+        for row in subject.rows(NODES, optional, collapsed=position >= _OPEN)
+    )
     return Board(
         slug="node",
         title="net-exporter / Node",
         description="One node: its own network by subject, and those of its pods that suffer most.",
-        rows=(Row("Pods of the node", suffering), *(row for row in rows if row)),
+        rows=(Row("In trouble now", suffering), *rows),
     )

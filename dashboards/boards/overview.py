@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboards.boards.exporter import CUT, DOWN, FAILING, HEALTH
+from dashboards.boards.signs import NODES_IN_TROUBLE, PODS_IN_TROUBLE
 from dashboards.panel import Board, Colour, Form, Panel, Query, Row, Step
-from dashboards.subject import worst_nodes, worst_pods
 from dashboards.units import Show
 from dashboards.views import NODES, ON_NODE, PODS, TO_NODE
 from exporter.model.promql import Expr, aggregate, clamp_min, rate, topk, total
@@ -15,7 +15,6 @@ from exporter.probes import conntrack, neigh, netdev, softnet, tcp, tcpext, udp
 if TYPE_CHECKING:
     from exporter.model.metric import Metric
 
-_ANY = (Step(1, Colour.WATCH), Step(100, Colour.BAD))
 _IDLE = 0.001
 
 
@@ -120,67 +119,6 @@ _WRONG_NOW = (
     ),
 )
 
-SUFFERING = (
-    worst_pods(
-        tcp.RETRANS_SEGS,
-        "Pods that send most segments again",
-        "TCP segments sent again over the time shown. Click a pod to see it in detail.",
-        Step(100, Colour.WATCH),
-        Step(10000, Colour.BAD),
-    ),
-    worst_pods(
-        tcpext.LISTEN_DROPS,
-        "Pods that refuse connections",
-        "Connection requests lost at a listening socket over the time shown. The program accepts too slowly.",
-        *_ANY,
-    ),
-    worst_pods(
-        udp.RCVBUF_ERRORS,
-        "Pods that lose UDP datagrams",
-        "Datagrams lost because the pod's socket was full, over the time shown.",
-        *_ANY,
-    ),
-    worst_pods(
-        netdev.RX_DROPPED,
-        "Pods whose devices drop",
-        "Packets dropped by the pod's devices on receive, over the time shown.",
-        *_ANY,
-    ),
-)
-
-_NODES = (
-    Panel(
-        title="Connection table by node",
-        description="Use of the connection tracking table on the fullest nodes. At 1 new connections are dropped.",
-        form=Form.BARGAUGE,
-        queries=(Query(topk(10, _FILL), "{node}"),),
-        unit=Show.SHARE,
-        steps=(Step(0.75, Colour.WATCH), Step(0.9, Colour.BAD)),
-        maximum=1.0,
-        links=(TO_NODE,),
-    ),
-    worst_nodes(
-        softnet.DROPPED,
-        "Nodes that drop in the backlog",
-        "Packets dropped because a processor's backlog was full, over the time shown. Click a node for its detail.",
-        *_ANY,
-    ),
-    worst_nodes(
-        conntrack.INSERT_FAILED,
-        "Nodes with insert races",
-        "Entries of the connection table refused because an equal one had come first, over the time shown.",
-        *_ANY,
-    ),
-    worst_nodes(
-        tcp.RETRANS_SEGS,
-        "Nodes that send most segments again",
-        "TCP segments that the node's own programs sent again, over the time shown.",
-        Step(100, Colour.WATCH),
-        Step(10000, Colour.BAD),
-    ),
-)
-
-
 _FLEET = (
     Panel(
         title="Traffic of the busiest nodes",
@@ -228,10 +166,9 @@ BOARD = Board(
     description="What is wrong now on all nodes, which nodes and pods suffer, and whether the probes work.",
     rows=(
         Row("Wrong now, over all nodes", _WRONG_NOW),
-        Row("Pods that suffer", SUFFERING),
-        Row("Nodes that suffer", _NODES),
-        Row("Fleet", _FLEET),
-        Row("Probes", (HEALTH,)),
-        Row("About", (_ABOUT,)),
+        Row("Where", (PODS_IN_TROUBLE, NODES_IN_TROUBLE)),
+        Row("Over time", _FLEET),
+        Row("Probes", (HEALTH,), collapsed=True),
+        Row("About", (_ABOUT,), collapsed=True),
     ),
 )

@@ -18,10 +18,14 @@ _OPEN = 2  # as on the board of a node
 
 def board(subjects: Iterable[Subject], optional: AbstractSet[str]) -> Board:
     """The board of a pod."""
-    rows = [subject.row(PODS, optional, collapsed=position >= _OPEN) for position, subject in enumerate(subjects)]
+    rows = (
+        row
+        for position, subject in enumerate(subjects)
+        for row in subject.rows(PODS, optional, collapsed=position >= _OPEN)
+    )
     return Board(
         slug="pod",
         title="net-exporter / Pod",
         description="One pod, or a few side by side: traffic, connections and losses by subject.",
-        rows=tuple(row for row in rows if row),
+        rows=tuple(rows),
     )

@@ -40,11 +40,10 @@ SUBJECT = Subject(
         ),
         topic(
             "Ephemeral ports",
-            "Ports taken, those towards the busiest destination, and those that there are. A rise is a program that "
-            "does not reuse connections.",
+            "Ports taken, and of them those towards the busiest destination. A rise is a program that does not reuse "
+            "connections.",
             (ports.USED, "taken"),
             (ports.BUSIEST, "towards the busiest"),
-            (ports.RANGE, "in all"),
         ),
         topic(
             "Sockets of the namespace",

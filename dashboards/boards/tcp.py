@@ -90,11 +90,10 @@ SUBJECT = Subject(
         ),
         topic(
             "Accept queues",
-            "Connections that wait to be accepted, and depth and limit of the fullest queue. A queue that stands is a "
-            "program that is too slow.",
+            "Connections that wait to be accepted, in all queues and in the fullest. A queue that stands is a program "
+            "that is too slow.",
             (listen.QUEUE, "waiting in all"),
             (listen.FULLEST_QUEUE, "waiting in the fullest"),
-            (listen.FULLEST_LIMIT, "limit of the fullest"),
         ),
         topic(
             "Connections by state",
@@ -143,6 +142,15 @@ SUBJECT = Subject(
             steps=(Step(1, Colour.WATCH),),
         ),
         topic(
+            "Segments",
+            "Segments received and sent. The base against which the other panels are read.",
+            (tcp.IN_SEGS, "received"),
+            (tcp.OUT_SEGS, "sent"),
+        ),
+    ),
+    rarer_title="Memory pressure and rarer counters",
+    rarer=(
+        topic(
             "Times TCP came under memory pressure",
             "How often TCP came under memory pressure, and send queues that grew too big. All connections of the node "
             "slow down: see net.ipv4.tcp_mem.",
@@ -186,12 +194,6 @@ SUBJECT = Subject(
             "Probes for larger packets that passed and that were lost. Only with net.ipv4.tcp_mtu_probing.",
             (tcpext.TCP_MTUP_SUCCESS, "passed"),
             (tcpext.TCP_MTUP_FAIL, "lost"),
-        ),
-        topic(
-            "Segments",
-            "Segments received and sent. The base against which the other panels are read.",
-            (tcp.IN_SEGS, "received"),
-            (tcp.OUT_SEGS, "sent"),
         ),
     ),
 )

@@ -70,6 +70,9 @@ SUBJECT = Subject(
             ),
             (Step(0.001, Colour.WATCH), Step(0.01, Colour.BAD)),
         ),
+    ),
+    rarer_title="Queueing disciplines",
+    rarer=(
         topic(
             "Packets dropped by queueing disciplines",
             "Packets that a queueing discipline threw away, and packets put back because the device was busy. Drops "
