@@ -146,15 +146,17 @@ def column_links(panel: Panel, style: Style, naming: Naming) -> list[tuple[str, 
 
 
 def table(panel: Panel, common: Json, style: Style, naming: Naming) -> core.Panel:
-    """A table, which both generations write alike: a column for each label, then one for each query."""
+    """A table, which both generations write alike: a column for each label, then one for each query with a title."""
     several = len(panel.queries) > 1
-    organize = {"id": "organize", "options": _columns(panel, naming)}
-    first = panel.queries[0].legend
+    columns = _columns(panel, naming)
+    organize = {"id": "organize", "options": columns}
+    shown = [query for query in panel.queries if query.legend]
+    first = shown[0].legend if shown else list(columns["renameByName"].values())[-1]
     return core.Table(
         **common,
         thresholds=steps(panel.base, panel.steps),
         overrides=[
-            *({"matcher": _named(query.legend), "properties": _value(panel, query)} for query in panel.queries),
+            *({"matcher": _named(query.legend), "properties": _value(panel, query)} for query in shown),
             *(
                 {"matcher": _named(column), "properties": [{"id": "links", "value": [link]}]}
                 for column, link in column_links(panel, style, naming)
@@ -184,10 +186,11 @@ def _columns(panel: Panel, naming: Naming) -> Json:
     titles = {
         **{key.name_in(naming): COLUMN_TITLES[key] for key in keys},
         **{key.name: key.name.capitalize() for key in own},
-        **{value: query.legend for value, query in zip(values, panel.queries, strict=False)},
+        **{value: query.legend for value, query in zip(values, panel.queries, strict=False) if query.legend},
     }
+    unnamed = {value: True for value, query in zip(values, panel.queries, strict=False) if not query.legend}
     return {
-        "excludeByName": {"Time": True},
+        "excludeByName": {"Time": True, **unnamed},
         "indexByName": {name: position for position, name in enumerate(titles)},
         "renameByName": titles,
     }

@@ -23,7 +23,7 @@ _GRAPH = (
     "yaxes", "yaxis",
 )  # fmt: skip
 _SINGLESTAT = (
-    "colorBackground", "colorValue", "colors", "decimals", "format", "gauge", "mappingType", "mappingTypes",
+    "colorBackground", "colorValue", "colors", "decimals", "format", "gauge", "links", "mappingType", "mappingTypes",
     "nullPointMode", "nullText", "postfix", "postfixFontSize", "prefix", "prefixFontSize", "rangeMaps", "sparkline",
     "thresholds", "valueFontSize", "valueMaps", "valueName",
 )  # fmt: skip

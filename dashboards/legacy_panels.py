@@ -77,7 +77,7 @@ def _graph(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     )
 
 
-def _singlestat(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
+def _singlestat(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     colours = [panel.base.value, *(step.colour.value for step in panel.steps)]
     return core.SingleStat(
         **common,
@@ -87,6 +87,7 @@ def _singlestat(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
         colors=(colours + colours[-1:] * _SINGLESTAT_COLOURS)[:_SINGLESTAT_COLOURS],
         thresholds=",".join(f"{step.at:g}" for step in panel.steps),
         nullText="0",
+        links=grafana_tree.links(panel, STYLE, naming),
         nullPointMode="null",
         sparkline=core.SparkLine(show=True),
     )

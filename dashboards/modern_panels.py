@@ -42,14 +42,14 @@ STYLE = Modern()
 _LEAST = {
     Show.BYTES: 1024.0,
     Show.BYTES_PER_SECOND: 1000.0,
-    Show.PACKETS_PER_SECOND: 1.0,
+    Show.PACKETS_PER_SECOND: 5.0,  # below 1 its unit counts thousandths, `mp/s`
     Show.PER_SECOND: 1.0,
     Show.CALLS_PER_SECOND: 1.0,
     Show.REQUESTS_PER_SECOND: 1.0,
     Show.SHARE: 0.01,
     Show.NUMBER: 1.0,
 }
-_FROM_ZERO = {Show.PACKETS_PER_SECOND, Show.PER_SECOND, Show.SHARE}  # where a threshold stands near zero
+_FROM_ZERO = {Show.PER_SECOND, Show.SHARE}  # where a threshold stands near zero
 
 
 def _timeseries(panel: Panel, common: Json, naming: Naming) -> core.Panel:
@@ -77,6 +77,8 @@ def _quiet(panel: Panel) -> float | None:
 
     Losses are seen against their first threshold: far below the line is quiet.
     """
+    if panel.unit is Show.PACKETS_PER_SECOND:
+        return max(_LEAST[panel.unit], *(step.at for step in panel.steps[:1]), 0)
     if panel.steps and panel.unit in _FROM_ZERO:
         return panel.steps[0].at
     return _LEAST.get(panel.unit)

@@ -57,7 +57,7 @@ class Query:
     Args:
         expr: what is asked.
         legend: name of its series; `{pod}` stands for the value of that label, which the expression must carry.
-            In a table it is the title of the value's column.
+            In a table it is the title of the value's column, which is left out without one.
         unit: of its column in a table, where it differs from the panel's.
         steps: thresholds of its column in a table, where they differ from the panel's.
     """
@@ -113,7 +113,7 @@ class Panel:
         description: what it shows and what a rise means.
         form: how it draws.
         queries: what it draws; a stat has one that gives a single series, those of a table are its columns of values,
-            the first of which it is sorted by.
+            the first of which it is sorted by; by its last label where no value is shown.
         unit: of all its values.
         steps: thresholds above the base colour, ascending.
         base: colour below the first step.

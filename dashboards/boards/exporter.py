@@ -70,9 +70,9 @@ HEALTH = Panel(
             "{probe}",
         ),
     ),
-    mappings=(Mapping(0, "working", Colour.GOOD), Mapping(1, "failing", Colour.BAD)),
+    mappings=(Mapping(0, "no failure", Colour.GOOD), Mapping(1, "failing", Colour.BAD)),
     steps=(Step(1, Colour.BAD),),
-    height=10,
+    height=16,
 )
 FAILURES = Panel(
     title="Probes that do not deliver",
@@ -88,12 +88,12 @@ FAILURES = Panel(
                 health.PROBE_LABEL,
                 health.STATUS_LABEL,
             ),
-            "State",
+            "",  # always 1
         ),
     ),
-    steps=(Step(1, Colour.WATCH),),
+    ascending=True,
     links=(TO_NODE,),
-    height=10,
+    height=16,
 )
 
 _COST = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.boards.exporter import CUT, DOWN, FAILING, HEALTH
 from dashboards.boards.signs import NODES_IN_TROUBLE, PODS_IN_TROUBLE
-from dashboards.panel import Board, Colour, Form, Panel, Query, Row, Step
+from dashboards.panel import Board, Colour, Form, Link, Panel, Query, Row, Step
 from dashboards.units import Show
 from dashboards.views import NODES, ON_NODE, PODS, TO_NODE
 from exporter.model.promql import Expr, aggregate, clamp_min, rate, topk, total
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _IDLE = 0.001
 
+_TCP = Link("TCP", "tcp", ())
+_UDP = Link("UDP", "udp", ())
+_TRAFFIC = Link("Traffic and devices", "traffic", ())
+_CONNTRACK = Link("Connection tracking", "conntrack", ())
+_SOFTNET = Link("Receive path", "softnet", ())
+_NEIGHBOURS = Link("Neighbours", "neighbours", ())
+
 
 def _fleet(*metrics: Metric) -> Expr:
     """Sum of rates over all nodes chosen and all their namespaces."""
@@ -26,7 +33,7 @@ def _fleet(*metrics: Metric) -> Expr:
     return first
 
 
-def _tile(title: str, description: str, expr: Expr, unit: Show, *steps: Step) -> Panel:
+def _tile(title: str, description: str, board: Link, expr: Expr, unit: Show, *steps: Step) -> Panel:
     return Panel(
         title=title,
         description=description,
@@ -34,6 +41,7 @@ def _tile(title: str, description: str, expr: Expr, unit: Show, *steps: Step) ->
         queries=(Query(expr, ""),),
         unit=unit,
         steps=steps,
+        links=(board,),
         width=4,
         height=4,
     )
@@ -48,6 +56,7 @@ _WRONG_NOW = (
     _tile(
         "Segments sent again",
         "Share of TCP segments sent again, over all nodes and pods. Above one in a hundred users feel it.",
+        _TCP,
         _fleet(tcp.RETRANS_SEGS) / clamp_min(_fleet(tcp.OUT_SEGS), _IDLE),
         Show.SHARE,
         Step(0.01, Colour.WATCH),
@@ -56,6 +65,7 @@ _WRONG_NOW = (
     _tile(
         "Connections refused",
         "Connection requests lost at listening sockets. Clients see time-outs: open the TCP board.",
+        _TCP,
         _fleet(tcpext.LISTEN_DROPS),
         Show.PER_SECOND,
         Step(0.01, Colour.WATCH),
@@ -64,6 +74,7 @@ _WRONG_NOW = (
     _tile(
         "Connections failed or reset",
         "Attempts that failed and established connections that were reset. Behind a proxy they become 502 and 504.",
+        _TCP,
         _fleet(tcp.ATTEMPT_FAILS, tcp.ESTAB_RESETS),
         Show.PER_SECOND,
         Step(10, Colour.WATCH),
@@ -72,6 +83,7 @@ _WRONG_NOW = (
     _tile(
         "UDP datagrams lost",
         "Datagrams lost because a socket's queue was full. DNS suffers first: open the UDP board.",
+        _UDP,
         _fleet(udp.RCVBUF_ERRORS, udp.SNDBUF_ERRORS),
         Show.PACKETS_PER_SECOND,
         Step(0.01, Colour.WATCH),
@@ -80,6 +92,7 @@ _WRONG_NOW = (
     _tile(
         "Fullest connection table",
         "Use of the connection tracking table on the node where it is fullest. At 1 new connections are dropped.",
+        _CONNTRACK,
         aggregate("max", _FILL),
         Show.SHARE,
         Step(0.75, Colour.WATCH),
@@ -88,6 +101,7 @@ _WRONG_NOW = (
     _tile(
         "Connection table drops",
         "Packets dropped because the table was full or another entry came first. Open the connection tracking board.",
+        _CONNTRACK,
         _fleet(conntrack.DROP) + _fleet(conntrack.INSERT_FAILED),
         Show.PER_SECOND,
         Step(0.01, Colour.WATCH),
@@ -96,6 +110,7 @@ _WRONG_NOW = (
     _tile(
         "Backlog drops",
         "Packets dropped because a processor's backlog was full. Open the receive path board.",
+        _SOFTNET,
         _fleet(softnet.DROPPED),
         Show.PACKETS_PER_SECOND,
         Step(0.01, Colour.WATCH),
@@ -104,6 +119,7 @@ _WRONG_NOW = (
     _tile(
         "Device drops",
         "Packets dropped by devices of nodes and pods on receive and send. Open the traffic board.",
+        _TRAFFIC,
         _fleet(netdev.RX_DROPPED, netdev.TX_DROPPED),
         Show.PACKETS_PER_SECOND,
         Step(1, Colour.WATCH),
@@ -112,6 +128,7 @@ _WRONG_NOW = (
     _tile(
         "Neighbours not answering",
         "Address resolutions that failed. A pod or node is gone while others still send to it.",
+        _NEIGHBOURS,
         _fleet(neigh.RESOLUTION_FAILURES),
         Show.PER_SECOND,
         Step(1, Colour.WATCH),
@@ -151,7 +168,8 @@ _ABOUT = Panel(
     form=Form.TEXT,
     text="""\
 Read from top to bottom: a tile that is not green says **what** is wrong, the tables below say **where**.
-Click a pod or a node there to see it by subject; the menu *net-exporter* above leads to the board of each subject.
+Click a tile for the board of its subject, or a pod or a node in the tables to see it by subject; the menu
+*net-exporter* above leads everywhere.
 All of them keep the time range and the choices above.
 
 Numbers of the node itself carry an empty pod label. Node-wide numbers, such as the connection table, the receive path

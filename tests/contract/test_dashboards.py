@@ -273,6 +273,8 @@ def _steps(panel: Panel) -> list[float]:
 def _links(panel: Panel) -> list[list[str]]:
     if panel["type"] == "graph":
         found = panel["options"]["dataLinks"]
+    elif panel["type"] == "singlestat":
+        found = panel["links"]
     else:
         config = panel.get("fieldConfig", {"defaults": {}, "overrides": []})
         properties = [each for override in config["overrides"] for each in override["properties"]]

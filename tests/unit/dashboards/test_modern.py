@@ -8,7 +8,7 @@ import pytest
 
 from dashboards import grafana_tree, modern
 from dashboards.modern_panels import STYLE
-from dashboards.panel import Board, Colour, Form, Mapping, Panel, Query, Row, Step
+from dashboards.panel import Board, Colour, Form, Link, Mapping, Panel, Query, Row, Step
 from dashboards.units import Show
 from dashboards.views import NODES, TO_NODE
 from exporter.model.metric import Naming
@@ -170,6 +170,24 @@ def test_a_table_names_its_columns_and_links_them() -> None:
     assert panel["fieldConfig"]["defaults"]["color"] == {"mode": "thresholds"}
 
 
+def test_a_table_whose_value_tells_nothing_shows_labels_only() -> None:
+    panel = made(form=Form.TABLE, queries=(Query(PER_NODE, ""),), ascending=True, links=())
+    assert panel["transformations"][0]["options"] == {
+        "excludeByName": {"Time": True, "Value": True},
+        "indexByName": {"k8s_node": 0},
+        "renameByName": {"k8s_node": "Node"},
+    }
+    assert panel["options"]["sortBy"] == [{"desc": False, "displayName": "Node"}]
+    assert panel["fieldConfig"]["overrides"] == []
+
+
+def test_a_link_that_carries_no_label_keeps_data_source_and_time() -> None:
+    panel = made(form=Form.STAT, queries=(Query(total(PER_NODE), ""),), links=(Link("UDP", "udp", ()),))
+    assert [link["url"] for link in panel["fieldConfig"]["defaults"]["links"]] == [
+        "/d/net-exporter-udp?var-datasource=${datasource}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+    ]
+
+
 def test_columns_of_a_table_have_units_and_limits_of_their_own() -> None:
     limits = (Step(2, Colour.WATCH),)
     columns = (Query(PER_NODE, "Dropped"), Query(PER_NODE, "Share", Show.SHARE, limits))
@@ -198,7 +216,7 @@ def test_lines_at_zero_are_seen_against_the_first_threshold_or_one() -> None:
         made(**changes)["fieldConfig"]["defaults"]["custom"].get("axisSoftMax")
         for changes in (
             {},
-            {"steps": ()},
+            {"unit": Show.PER_SECOND, "steps": ()},
             {"unit": Show.BYTES, "steps": (Step(1e9, Colour.BAD),)},
             {"unit": Show.SECONDS},
         )
