@@ -165,7 +165,8 @@ def table(panel: Panel, common: Json, style: Style, naming: Naming) -> core.Pane
         unit=panel.unit.value,
         sortBy=[core.TableSortByField(displayName=first, desc=not panel.ascending)],
         transformations=[{"id": "merge", "options": {}}, organize] if several else [organize],
-        extraJson={},
+        # An empty list of the worst is good news; "No data" would look like a fault.
+        extraJson={"fieldConfig": {"defaults": {"noValue": "None"}}},
     )
 
 
@@ -199,7 +200,7 @@ def _columns(panel: Panel, naming: Naming) -> Json:
 def _value(panel: Panel, query: Query) -> list[Json]:
     """How a column of values looks: in colour only where a limit tells what the colour means."""
     unit, above = query.unit or panel.unit, panel.steps if query.steps is None else query.steps
-    found: list[Json] = [{"id": "unit", "value": unit.value}]
+    found: list[Json] = [{"id": "unit", "value": unit.value}, {"id": "noValue", "value": ""}]
     if unit is Show.COUNT:
         found.append({"id": "decimals", "value": 0})  # an extrapolated increase is no whole number
     if above:

@@ -43,9 +43,8 @@ SUBJECT = Subject(
         FILL,
         topic(
             "Connections tracked on the node",
-            "Entries of the host's table beside its limit. A steep rise is a scan, a connection storm or a leak.",
+            "Entries of the host's table. A steep rise is a scan, a connection storm or a leak.",
             (conntrack.ENTRIES, "entries"),
-            (conntrack.MAX_ENTRIES, "limit"),
         ),
         topic(
             "Packets dropped for want of an entry",

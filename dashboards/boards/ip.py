@@ -74,20 +74,6 @@ SUBJECT = Subject(
             (ip.FRAG_FAILS, "must not be fragmented"),
         ),
         topic(
-            "IPv4 fragments",
-            "Fragments received and made. A rise means that packets no longer fit the path: compare the MTU of the "
-            "devices.",
-            (ip.REASM_REQDS, "received"),
-            (ip.FRAG_CREATES, "made"),
-        ),
-        topic(
-            "IPv4 settings",
-            "Whether the namespace forwards (1 yes, 2 no), and the time to live of its packets. A change is somebody's "
-            "doing.",
-            (ip.FORWARDING, "forwarding"),
-            (ip.DEFAULT_TTL, "time to live"),
-        ),
-        topic(
             "ICMP messages that tell of trouble",
             "Messages received by type. Unreachable: somebody refuses. Time exceeded: a routing loop. Redirect: a "
             "better next hop exists.",
@@ -167,6 +153,23 @@ SUBJECT = Subject(
             (icmp6.IN_NEIGHBOUR_ADVERTISEMENTS, "advertisements received"),
             (icmp6.IN_NEIGHBOUR_SOLICITATIONS, "solicitations received"),
             (icmp6.OUT_NEIGHBOUR_ADVERTISEMENTS, "advertisements sent"),
+        ),
+    ),
+    rarer_title="Fragments and settings",
+    rarer=(
+        topic(
+            "IPv4 fragments",
+            "Fragments received and made. A rise means that packets no longer fit the path: compare the MTU of the "
+            "devices.",
+            (ip.REASM_REQDS, "received"),
+            (ip.FRAG_CREATES, "made"),
+        ),
+        topic(
+            "IPv4 settings",
+            "Whether the namespace forwards (1 yes, 2 no), and the time to live of its packets. A change is somebody's "
+            "doing.",
+            (ip.FORWARDING, "forwarding"),
+            (ip.DEFAULT_TTL, "time to live"),
         ),
     ),
 )

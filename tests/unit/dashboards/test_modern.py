@@ -198,11 +198,15 @@ def test_columns_of_a_table_have_units_and_limits_of_their_own() -> None:
     }  # fmt: skip
     steps = [{"color": "green", "value": None}, {"color": "orange", "value": 2}]
     assert panel["fieldConfig"]["overrides"][:2] == [
-        {"matcher": {"id": "byName", "options": "Dropped"}, "properties": [{"id": "unit", "value": "pps"}]},
+        {
+            "matcher": {"id": "byName", "options": "Dropped"},
+            "properties": [{"id": "unit", "value": "pps"}, {"id": "noValue", "value": ""}],
+        },
         {
             "matcher": {"id": "byName", "options": "Share"},
             "properties": [
                 {"id": "unit", "value": "percentunit"},
+                {"id": "noValue", "value": ""},
                 {"id": "custom.displayMode", "value": "color-text"},
                 {"id": "thresholds", "value": {"mode": "absolute", "steps": steps}},
             ],
