@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from exporter.exposition import spelling
@@ -30,11 +31,11 @@ class Format(Enum):
 
 
 class _Family(NamedTuple):
-    """One rendered family: the numbers it was made of, and its lines."""
+    """One rendered family: the numbers it was made of, and its lines, which are the same in both formats."""
 
     numbers: tuple[Number | None, ...]
     template: bytes
-    body: bytes
+    lines: bytes
 
 
 @dataclass(slots=True)
@@ -47,31 +48,29 @@ class _Layout:
 
 
 class Renderer:
-    """Renders one snapshot after the other in one format. Not thread-safe.
+    """Renders one snapshot after the other. Not thread-safe.
 
     Args:
         node: node name for the identity labels.
         namings: dialects to render, in order.
-        wire: format.
         timestamps: whether each sample carries the time of its collection.
     """
 
-    def __init__(self, node: str, namings: Sequence[Naming], wire: Format, *, timestamps: bool = False) -> None:
+    def __init__(self, node: str, namings: Sequence[Naming], *, timestamps: bool = False) -> None:
         self._node = node
         self._namings = tuple(namings)
-        self._wire = wire
         self._timestamps = timestamps
         self._layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
 
-    def render(self, tables: Sequence[Table], taken_at: float) -> bytes:
+    def render(self, tables: Sequence[Table], taken_at: float, wire: Format) -> bytes:
         """All families of the tables; OpenMetrics without its end mark, since self-metrics follow."""
-        return b"".join(self.bodies(tables, taken_at))
+        return b"".join(self.parts(tables, taken_at, wire))
 
-    def bodies(self, tables: Sequence[Table], taken_at: float) -> list[bytes]:
-        """The same by family, for who has more to join."""
-        stamp = self._stamp(taken_at)
+    def parts(self, tables: Sequence[Table], taken_at: float, wire: Format) -> list[bytes]:
+        """The same in parts, for who has more to join."""
+        stamp = _stamp(taken_at, wire) if self._timestamps else b""
         layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
-        bodies: list[bytes] = []
+        parts: list[bytes] = []
         for table in tables:
             if table.rows:
                 keys = [(row.pod, row.labels) for row in table.rows]
@@ -79,15 +78,10 @@ class Renderer:
                 for naming in self._namings:
                     layout = layouts[table.metrics, naming] = self._layout(table, keys, naming)
                     for metric, numbers in zip(table.metrics, columns, strict=True):
-                        bodies.append(self._body(layout, metric, naming, numbers, stamp))
+                        lines = self._lines(layout, metric, naming, numbers, stamp)
+                        parts += (_header(metric, naming, wire), lines) if lines else ()
         self._layouts = layouts  # what is no longer collected is forgotten with the old mapping
-        return bodies
-
-    def _stamp(self, taken_at: float) -> bytes:
-        if not self._timestamps:
-            return b""
-        milliseconds = int(taken_at * 1000)
-        return b" %d" % milliseconds if self._wire is Format.TEXT else b" %.3f" % (milliseconds / 1000)
+        return parts
 
     def _layout(self, table: Table, keys: _Keys, naming: Naming) -> _Layout:
         known = self._layouts.get((table.metrics, naming))
@@ -95,29 +89,24 @@ class Renderer:
             return known
         return _Layout(keys, self._label_blocks(table, naming))
 
-    def _body(
+    def _lines(
         self, layout: _Layout, metric: Metric, naming: Naming, numbers: tuple[Number | None, ...], stamp: bytes
     ) -> bytes:
-        """Lines of one family. A number that is None has no line; a family without any has no header either."""
+        """Lines of one family. A number that is None has no line."""
         known = layout.families.get(metric)
         if known is not None and known.numbers == numbers and not stamp:
-            return known.body
+            return known.lines
         if None in numbers:
             present = [index for index, number in enumerate(numbers) if number is not None]
-            template = self._template(metric, naming, [layout.blocks[i] for i in present]) if present else b""
+            template = _template(metric, naming, [layout.blocks[index] for index in present])
             texts = spelling.column(number for number in numbers if number is not None)
         else:
             whole = known is not None and None not in known.numbers
-            template = known.template if known and whole else self._template(metric, naming, layout.blocks)
+            template = known.template if known and whole else _template(metric, naming, layout.blocks)
             texts = spelling.column(cast("tuple[Number, ...]", numbers))
-        body = template % (tuple(text + stamp for text in texts) if stamp else texts)
-        layout.families[metric] = _Family(numbers, template, body)
-        return body
-
-    def _template(self, metric: Metric, naming: Naming, blocks: list[bytes]) -> bytes:
-        name = metric.name_in(naming).encode()
-        lines = b"".join(b"%b%b" % (name, block) for block in blocks)
-        return self._header(metric, name).replace(b"%", b"%%") + lines
+        lines = template % (tuple(text + stamp for text in texts) if stamp else texts)
+        layout.families[metric] = _Family(numbers, template, lines)
+        return lines
 
     def _label_blocks(self, table: Table, naming: Naming) -> list[bytes]:
         """`{...} %b` of each row as part of a template, labels sorted by name as the official client does."""
@@ -133,15 +122,27 @@ class Renderer:
             blocks.append(pattern % tuple(values[index].replace(b"%", b"%%") for index in order))
         return blocks
 
-    def _header(self, metric: Metric, name: bytes) -> bytes:
-        kind = metric.kind.value.encode()
-        if self._wire is Format.TEXT:
-            return b"# HELP %b %b\n# TYPE %b %b\n" % (name, spelling.help_text(metric.help), name, kind)
-        # OpenMetrics ties a counter's name to `_total`; a counter that users know under another name keeps the
-        # name and is of unknown type there.
-        if metric.kind is Kind.COUNTER:
-            kind, name = (b"counter", name[: -len(b"_total")]) if name.endswith(b"_total") else (b"unknown", name)
-        return b"# HELP %b %b\n# TYPE %b %b\n" % (name, spelling.label(metric.help), name, kind)
+
+def _stamp(taken_at: float, wire: Format) -> bytes:
+    milliseconds = int(taken_at * 1000)
+    return b" %d" % milliseconds if wire is Format.TEXT else b" %.3f" % (milliseconds / 1000)
+
+
+def _template(metric: Metric, naming: Naming, blocks: list[bytes]) -> bytes:
+    name = metric.name_in(naming).encode()
+    return b"".join(b"%b%b" % (name, block) for block in blocks)
+
+
+@cache
+def _header(metric: Metric, naming: Naming, wire: Format) -> bytes:
+    name, kind = metric.name_in(naming).encode(), metric.kind.value.encode()
+    if wire is Format.TEXT:
+        return b"# HELP %b %b\n# TYPE %b %b\n" % (name, spelling.help_text(metric.help), name, kind)
+    # OpenMetrics ties a counter's name to `_total`; a counter that users know under another name keeps the
+    # name and is of unknown type there.
+    if metric.kind is Kind.COUNTER:
+        kind, name = (b"counter", name[: -len(b"_total")]) if name.endswith(b"_total") else (b"unknown", name)
+    return b"# HELP %b %b\n# TYPE %b %b\n" % (name, spelling.label(metric.help), name, kind)
 
 
 def _identity_values(identity: tuple[Identity, ...], node: str) -> Callable[[Row], tuple[bytes, ...]]:

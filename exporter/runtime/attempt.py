@@ -25,7 +25,13 @@ def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | 
     try:
         return function(*args, **kwargs)
     except CollectError as error:
-        return error
+        return _without_frames(error)
     except Exception as error:  # the single broad except of the program: isolation is the point of this function
         log.debug("defect in %s", function, exc_info=error)
         return DefectError(f"defect in {function.__module__}: {type(error).__name__}: {error}")
+
+
+def _without_frames(error: CollectError) -> CollectError:
+    """An error is kept as a result; its frames would keep all that the cycle has read alive with it."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error

@@ -38,7 +38,7 @@ def _collect(tree: str) -> Snapshot:
 
 def _exposition(tree: str) -> bytes:
     """What the probes say about it in both dialects, without the exporter's own numbers, which vary."""
-    return Renderer("node-a", tuple(Naming), Format.TEXT).render(_collect(tree).tables, 0.0)
+    return Renderer("node-a", tuple(Naming)).render(_collect(tree).tables, 0.0, Format.TEXT)
 
 
 @trees

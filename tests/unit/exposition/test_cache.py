@@ -80,10 +80,10 @@ def test_each_answer_is_that_of_a_renderer_without_a_past(
     timestamps: bool,  # noqa: FBT001 - a parameter of the test
     wire: Format,
 ) -> None:
-    old = Renderer(NODE, BOTH, wire, timestamps=timestamps)
-    answers = [old.render(tables, float(when)) for when, tables in enumerate(sequence)]
+    old = Renderer(NODE, BOTH, timestamps=timestamps)
+    answers = [old.render(tables, float(when), wire) for when, tables in enumerate(sequence)]
     fresh = [
-        Renderer(NODE, BOTH, wire, timestamps=timestamps).render(tables, float(when))
+        Renderer(NODE, BOTH, timestamps=timestamps).render(tables, float(when), wire)
         for when, tables in enumerate(sequence)
     ]
     assert answers == fresh
@@ -111,19 +111,19 @@ def _made(metrics: tuple[Metric, ...], rows: list[tuple[Pod, str, tuple[Number |
 def test_no_sequence_of_snapshots_confuses_the_renderer(
     cycles: list[tuple[list[tuple[Pod, str, tuple[Number | None, ...]]], ...]],
 ) -> None:
-    old = Renderer(NODE, BOTH, Format.TEXT)
+    old = Renderer(NODE, BOTH)
     for plain, labelled, order in cycles:
         both = (_made(PLAIN, plain), _made(LABELLED, labelled))
         tables = [both[place] for place in order]
-        assert old.render(tables, 0.0) == Renderer(NODE, BOTH, Format.TEXT).render(tables, 0.0)
+        assert old.render(tables, 0.0, Format.TEXT) == Renderer(NODE, BOTH).render(tables, 0.0, Format.TEXT)
 
 
 def test_what_did_not_change_is_taken_over_and_not_made_again() -> None:
-    renderer = Renderer(NODE, BOTH, Format.TEXT)
-    first = renderer.render([_table((A, (1, 2, 3)))], 0.0)
+    renderer = Renderer(NODE, BOTH)
+    first = renderer.render([_table((A, (1, 2, 3)))], 0.0, Format.TEXT)
     before = {key: dict(layout.families) for key, layout in renderer._layouts.items()}
-    assert renderer.render([_table((A, (1, 2, 3)))], 5.0) == first
+    assert renderer.render([_table((A, (1, 2, 3)))], 5.0, Format.TEXT) == first
     after = {key: dict(layout.families) for key, layout in renderer._layouts.items()}
     assert all(after[key][metric] is before[key][metric] for key in before for metric in before[key])
-    renderer.render([], 10.0)
+    renderer.render([], 10.0, Format.TEXT)
     assert renderer._layouts == {}

@@ -42,7 +42,7 @@ def _tables() -> list[Table]:
 
 
 def _render(tables: Sequence[Table], namings: Sequence[Naming], wire: Format) -> bytes:
-    return Renderer(NODE, namings, wire).render(tables, 0.0)
+    return Renderer(NODE, namings).render(tables, 0.0, wire)
 
 
 @dialects
@@ -56,12 +56,12 @@ def test_bytes_equal_those_of_the_official_client(namings: Sequence[Naming], wir
 def test_timestamps_of_the_text_format_equal_those_of_the_official_client(
     namings: Sequence[Naming], taken_at: float
 ) -> None:
-    ours = Renderer(NODE, namings, Format.TEXT, timestamps=True).render(_tables(), taken_at)
+    ours = Renderer(NODE, namings, timestamps=True).render(_tables(), taken_at, Format.TEXT)
     assert ours == official(_tables(), namings, Format.TEXT, taken_at)
 
 
 def test_timestamps_of_openmetrics_are_seconds_with_milliseconds() -> None:
-    ours = Renderer(NODE, KUBESKOOP, Format.OPENMETRICS, timestamps=True).render(_tables(), 1_700_000_000.125)
+    ours = Renderer(NODE, KUBESKOOP, timestamps=True).render(_tables(), 1_700_000_000.125, Format.OPENMETRICS)
     assert ours == official(_tables(), KUBESKOOP, Format.OPENMETRICS, 1_700_000_000.125)
 
 

@@ -134,7 +134,7 @@ def test_a_probe_that_contradicts_its_declaration_costs_only_itself(
     assert values(found) == {"good": GOOD}
     assert outcomes(found)["bad"][0] is Status.FAILED
     assert reason in outcomes(found)["bad"][1]
-    assert b"kubeskoop_good_value" in Renderer("n", (Naming.KUBESKOOP,), Format.TEXT).render(found.tables, 0.0)
+    assert b"kubeskoop_good_value" in Renderer("n", (Naming.KUBESKOOP,)).render(found.tables, 0.0, Format.TEXT)
 
 
 def test_metrics_with_different_labels_may_not_share_a_table(tmp_path: Path) -> None:
