@@ -24,11 +24,15 @@ struct netns_count_key {
 	__u32 reason;
 };
 
+struct netns_count {
+	__u64 count;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 1024); /* set before load */
 	__type(key, struct netns_count_key);
-	__type(value, __u64);
+	__type(value, struct netns_count);
 } counts SEC(".maps");
 
 struct live_netns {
@@ -48,11 +52,11 @@ struct {
 static __always_inline void count_in(netns_cookie cookie, __u32 kind, __u32 reason, __u64 amount)
 {
 	struct netns_count_key key = {.cookie = cookie, .kind = kind, .reason = reason};
-	__u64 zero = 0, *counter;
+	struct netns_count zero = {}, *counter;
 
 	counter = lookup_or_init(&counts, &key, &zero);
 	if (counter)
-		add(counter, amount);
+		add(&counter->count, amount);
 }
 
 /* A namespace knows its loopback device and that device its namespace. No other memory looks like this. */
