@@ -25,7 +25,7 @@ struct netns_count_key {
 };
 
 struct netns_count {
-	__u64 count;
+	__u64 events;
 };
 
 struct {
@@ -56,7 +56,7 @@ static __always_inline void count_in(netns_cookie cookie, __u32 kind, __u32 reas
 
 	counter = lookup_or_init(&counts, &key, &zero);
 	if (counter)
-		add(&counter->count, amount);
+		add(&counter->events, amount);
 }
 
 /* A namespace knows its loopback device and that device its namespace. No other memory looks like this. */

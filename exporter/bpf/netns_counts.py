@@ -42,10 +42,10 @@ class Count(NamedTuple):
     """As struct netns_count.
 
     Args:
-        count: how often it happened.
+        events: how often it happened.
     """
 
-    count: int
+    events: int
 
 
 class LiveNetns(NamedTuple):
@@ -66,12 +66,12 @@ class Counted(NamedTuple):
     Args:
         kind: as in `Key`.
         reason: as in `Key`.
-        count: since the programs were attached.
+        events: how often, since the programs were attached.
     """
 
     kind: int
     reason: int
-    count: int
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class NetnsCounts:
 
     def read(self) -> Counts:
         """Everything counted so far in the namespaces that exist. Forgets those that do not. Raises SourceError."""
-        entries = [(key, value.count) for key, value in self._counts.read()]
+        entries = [(key, value.events) for key, value in self._counts.read()]
         live = self._list()  # after the map: who was in it and is not on the list has ended, or is just being made
         found = sort(entries, live)
         self._forget(found.dead)
