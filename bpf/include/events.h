@@ -27,12 +27,6 @@ struct {
 	__uint(max_entries, 64 * 1024);
 } events SEC(".maps");
 
-/*
- * Keeps the type of the records in the object's BTF, where user space finds its layout. The kernel refuses a ring
- * buffer that names a value type, so a pointer that nobody follows has to do.
- */
-#define EVENT_TYPE(type) const type *event_type_anchor __attribute__((unused))
-
 static __always_inline int event_permitted(void)
 {
 	__u32 zero = 0;

@@ -3,7 +3,7 @@
 #ifndef MAPS_H
 #define MAPS_H
 
-#include "vmlinux.h"
+#include "types.h"
 #include <bpf/bpf_helpers.h>
 
 /*
@@ -16,9 +16,7 @@ enum fault {
 	FAULT_SUPPRESSED, /* above the permitted rate of events */
 	FAULTS,
 };
-
-/* The compiler describes only types that some variable has. */
-const enum fault *fault_anchor __attribute__((unused));
+DESCRIBED(enum fault);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

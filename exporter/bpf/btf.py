@@ -63,6 +63,7 @@ _EXTRA: Final = {
 }
 _QUALIFIERS: Final = frozenset({BtfKind.TYPEDEF, BtfKind.VOLATILE, BtfKind.CONST, BtfKind.RESTRICT, BtfKind.TYPE_TAG})
 _INT_SIGNED: Final = 1
+_POINTER: Final = 8  # bytes, in eBPF
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Type:
         signed: whether an integer or enum is.
         members: of a struct or union.
         values: of an enum, by name.
-        variables: of a section of variables: type, offset and size by name.
+        variables: of a section of variables: type, offset and size of each.
     """
 
     kind: BtfKind
@@ -193,19 +194,25 @@ class Btf:
 
     def resolve(self, type_id: int) -> Type:
         """The type behind typedefs and qualifiers."""
-        found = self.types[type_id]
-        while found.kind in _QUALIFIERS:
-            found = self.types[found.target]
-        return found
+        for _ in self.types:  # a chain cannot be longer, unless damage bent it into a ring
+            if type_id >= len(self.types):
+                break
+            found = self.types[type_id]
+            if found.kind not in _QUALIFIERS:
+                return found
+            type_id = found.target
+        raise SourceError(self.path, "a type that ends in something other than itself", type_id)
 
     def size_of(self, type_id: int) -> int:
         """Bytes that a value of this type takes."""
-        found = self.resolve(type_id)
-        if found.kind is BtfKind.PTR:
-            return 8
-        if found.kind is BtfKind.ARRAY:
-            return found.count * self.size_of(found.target)
-        return found.size
+        count = 1
+        for _ in self.types:
+            found = self.resolve(type_id)
+            if found.kind is not BtfKind.ARRAY:
+                return count * (_POINTER if found.kind is BtfKind.PTR else found.size)
+            count *= found.count
+            type_id = found.target
+        raise SourceError(self.path, "an array of something other than itself", type_id)
 
     def find(self, kind: BtfKind, name: str) -> Type:
         """A type by kind and name. Raises SourceError when there is none."""
@@ -228,7 +235,10 @@ class Btf:
         return dict(self.find(kind, name).values)
 
     def variable(self, name: str) -> tuple[str, int, Type]:
-        """Section, offset and type of a global variable. Raises SourceError when there is none."""
+        """Section, offset and type of a global variable. Raises SourceError when there is none.
+
+        Offsets are right in what libbpf opened; in the file they are filled in by the table of symbols.
+        """
         wanted = self._by_name.get((BtfKind.VAR, name))
         for section in self.types:
             for number, offset, _ in section.variables:

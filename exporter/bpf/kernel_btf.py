@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 _WIDTHS: Final = {BtfKind.ENUM: 8, BtfKind.ENUM64: 12}  # bytes of each value
+_ENUM_SIZES: Final = frozenset({1, 2, 4, 8})
+_MOST_VALUES: Final = 0xFFFF  # 16 bits hold how many an enum has
 
 
 class KernelBtf:
@@ -93,20 +95,18 @@ class KernelBtf:
 
     def _start_of_enum(self, value: int, kind: BtfKind, width: int) -> int | None:
         """Walk from one value of an enum up to its record."""
-        place, before = value - RECORD.size, 0
-        while place >= 0:
+        for before, place in enumerate(range(value - RECORD.size, -1, -width)):
             if self._kind_at(place) == kind:
                 _, info, size = RECORD.unpack_from(self._types, place)
-                if info & 0xFFFF > before and size in {1, 2, 4, 8}:
+                if info & _MOST_VALUES > before and size in _ENUM_SIZES:
                     return place
-            place, before = place - width, before + 1
-            if before > 0xFFFF:
+            if before == _MOST_VALUES:
                 break
         return None
 
     def _values(self, kind: BtfKind, place: int) -> dict[str, int]:
         _, info, _ = RECORD.unpack_from(self._types, place)
-        start, length = place + RECORD.size, (info & 0xFFFF) * _WIDTHS[kind]
+        start, length = place + RECORD.size, (info & _MOST_VALUES) * _WIDTHS[kind]
         words = struct.unpack_from(f"<{length // 4}I", self._types, start)
         pairs = enum_values(words, wide=kind is BtfKind.ENUM64, signed=bool(info >> 31))
         return {self._text(name): value for name, value in pairs}

@@ -32,8 +32,8 @@ _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
 
 def _missing_capabilities() -> list[str]:
-    with open("/proc/self/status", encoding="ascii") as status:
-        effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    with open("/proc/self/status", "rb") as status:
+        effective = next(int(line.split()[1], 16) for line in status if line.startswith(b"CapEff:"))
     held = {name for bit, name in _CAPABILITIES.items() if effective >> bit & 1}
     return [] if "CAP_SYS_ADMIN" in held else sorted({"CAP_BPF", "CAP_PERFMON"} - held)
 
@@ -176,13 +176,16 @@ class BpfObject:
         named = next((found[1] for line in self._library.said if (found := _PROGRAM.search(line))), "")
         lines = [line for line in log.splitlines() if line.strip() and not line.startswith("processed ")]
         last = lines[-1].strip() if lines else next(iter(self._library.said), "no reason given")
-        subject = f"{self.path}: the kernel refuses program {named} ({self.programs[named]})" if named else self.path
-        what = f"{subject}: {self._library.reason(code)}: {last}"
-        if code in {-errno.EPERM, -errno.EACCES} and (missing := _missing_capabilities()):
-            return UnsupportedError(f"{what}; run as root or with {' and '.join(missing)}")
-        if lines and not _LACKING.search(log) and code != -errno.EPERM:
+        subject = f"{self.path} program {named} ({self.programs[named]})" if named in self._programs else self.path
+        if lines and code != -errno.EPERM and not _LACKING.search(log):
             return SourceError(subject, "a program that the verifier accepts", last)
-        return UnsupportedError(f"{what}; it needs a kernel that offers this, see `net-exporter check`")
+        if code == -errno.EPERM and (missing := _missing_capabilities()):
+            hint = f"run as root or with {' and '.join(missing)}"
+        elif code == -errno.EPERM:
+            hint = "this kernel forbids programs of this kind even to root (hardened or locked down)"
+        else:
+            hint = "a newer kernel may have it"
+        return UnsupportedError(f"{subject} is refused by the kernel ({self._library.reason(code)}): {last}; {hint}")
 
     def attach(self, program: str) -> Link:
         """Attach a program to where its section says. Closing the object detaches it too.

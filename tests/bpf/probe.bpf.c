@@ -36,7 +36,12 @@ struct event {
 	__u32 pad;
 	__u8 name[16];
 };
-EVENT_TYPE(struct event);
+DESCRIBED(struct event);
+
+struct task_row {
+	__u64 number;
+};
+DESCRIBED(struct task_row);
 
 struct scan_context {
 	__u32 rows;
@@ -119,6 +124,28 @@ int BPF_PROG(on_rename, struct task_struct___test *task, const char *comm)
 		event.sequence = i;
 		event_send(&event, sizeof(event));
 	}
+	return 0;
+}
+
+struct bpf_iter_meta___test {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__task___test {
+	struct bpf_iter_meta___test *meta;
+	struct task_struct___test *task;
+} __attribute__((preserve_access_index));
+
+SEC("?iter/task")
+int tasks(struct bpf_iter__task___test *ctx)
+{
+	struct task_struct___test *task = ctx->task;
+	struct task_row row = {};
+
+	if (!task)
+		return 0;
+	row.number = task->tgid;
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
 }
 
