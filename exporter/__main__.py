@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__, app, config, registry
+from exporter.bpf import features, objects
 from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
@@ -82,6 +84,8 @@ def _check(options: Namespace, known: Registry) -> None:
     parts = app.assemble(settings, known, options.proc, options.sys)
     rows = reports.checked(known, parts.collector.cycle().outcomes)
     print(reports.as_json(rows) if options.json else reports.check_text(rows))
+    if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
+        print(reports.features_text(features.survey(Path(options.sys), objects.every())))
     parts.collector.close()
 
 

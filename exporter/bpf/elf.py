@@ -16,25 +16,23 @@ _HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION: Final = struct.Struct("<IIQQQQIIQQ")
 
 
-def section(content: bytes, name: str, path: str) -> bytes:
-    """Content of a section. Raises SourceError when this is no 64-bit little-endian ELF or lacks the section."""
+def sections(content: bytes, path: str) -> dict[str, bytes]:
+    """Content of each section by name. Raises SourceError when this is no 64-bit little-endian ELF or cut short."""
     if not content.startswith(_IDENT):
         raise SourceError(path, "a 64-bit little-endian ELF object", content[:16])
     try:
         header = _HEADER.unpack_from(content)
         at, size, count, names = header[6], header[11], header[12], header[13]
-        sections = [_SECTION.unpack_from(content, at + size * number) for number in range(count)]
-        texts = sections[names][4]
-        for entry in sections:
+        entries = [_SECTION.unpack_from(content, at + size * number) for number in range(count)]
+        texts = entries[names][4]
+        found = {}
+        for entry in entries:
             start = texts + entry[0]
-            if content[start : content.index(0, start)] == name.encode():
-                found = content[entry[4] : entry[4] + entry[5]]
-                if len(found) == entry[5]:
-                    return found
-                raise SourceError(path, f"{entry[5]} bytes in section {name}", f"{len(found)} bytes")
+            name = content[start : content.index(0, start)].decode("ascii", "replace")
+            found[name] = content[entry[4] : entry[4] + entry[5]]
     except (struct.error, IndexError, ValueError) as error:
         raise SourceError(path, "a whole table of sections", str(error)) from error
-    raise SourceError(path, f"a section {name} (was it compiled with clang -g?)")
+    return found
 
 
 def read_btf(path: Path) -> Btf:
@@ -42,4 +40,7 @@ def read_btf(path: Path) -> Btf:
 
     Offsets of global variables are not in the file: the loader fills them in from the table of symbols.
     """
-    return Btf(section(path.read_bytes(), ".BTF", str(path)), str(path))
+    found = sections(path.read_bytes(), str(path)).get(".BTF")
+    if found is None:
+        raise SourceError(str(path), "a section .BTF (was it compiled with clang -g?)")
+    return Btf(found, str(path))

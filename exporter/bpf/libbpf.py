@@ -75,6 +75,8 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
     "libbpf_set_print": (_pointer, _PRINT),
     "libbpf_strerror": (_int, _int, _text, _size),
     "libbpf_num_possible_cpus": (_int,),
+    "libbpf_probe_bpf_prog_type": (_int, _int, _pointer),
+    "libbpf_probe_bpf_map_type": (_int, _int, _pointer),
     "bpf_object__open_file": (_pointer, _text, _pointer),
     "bpf_object__load": (_int, _pointer),
     "bpf_object__close": (None, _pointer),

@@ -29,3 +29,12 @@ def find(name: str, folders: Sequence[Path] = FOLDERS) -> Path:
         f"{name}.bpf.o is not built for {machine} (looked in {' and '.join(map(str, folders))}); "
         "install clang, llvm and libbpf-dev and run: make bpf",
     )
+
+
+def every(folders: Sequence[Path] = FOLDERS) -> list[Path]:
+    """All objects that are built for this machine's architecture, by name; what `find` would find of each."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted((folder / platform.machine()).glob("*.bpf.o")):
+            found.setdefault(path.name, path)
+    return list(found.values())
