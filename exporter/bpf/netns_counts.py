@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from exporter.bpf import layout, objects
 from exporter.bpf.entries import Entries, counters
 from exporter.bpf.loader import BpfObject
-from exporter.errors import CollectError, SourceError
+from exporter.errors import CollectError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
 UNKNOWN: Final = 0  # cookie of what could not be attributed
 
 _ATTEMPTS: Final = 3  # a namespace that ends just then can lead a walk astray
@@ -128,6 +130,7 @@ class NetnsCounts:
 
     Args:
         name: of the object.
+        sys: root of the running kernel's sysfs; a captured one has no BTF, and then nothing is loaded.
         programs: those to attach.
         entries: room for how many pairs of namespace and reason.
         newer: a variable that makes the programs use what only newer kernels hand over; set where it is accepted.
@@ -137,7 +140,9 @@ class NetnsCounts:
         SourceError: the object is not what it should be, or the verifier objects.
     """
 
-    def __init__(self, name: str, programs: Sequence[str], entries: int, newer: str) -> None:
+    def __init__(self, name: str, sys: Path, programs: Sequence[str], entries: int, newer: str) -> None:
+        if not (btf := sys / KERNEL_BTF).exists():
+            raise UnsupportedError(f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF")
         self.newer = True
         try:
             self._bpf = _loaded(name, entries, newer)

@@ -86,7 +86,7 @@ def open_probe(env: Env) -> TcpRetrans:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpretrans", {}).get("entries", _ENTRIES)
     programs = ("retransmit_skb", "retransmit_synack")
-    return TcpRetrans(NetnsCounts("tcpretrans", programs, entries, newer="reports_errors"))
+    return TcpRetrans(NetnsCounts("tcpretrans", env.sys, programs, entries, newer="reports_errors"))
 
 
 PROBE = ProbeSpec(
