@@ -1,0 +1,169 @@
+"""The kernel scan: the counters of every network namespace by one eBPF program, without visiting any.
+
+Numbers and names are those of /proc/net/snmp, netstat and snmp6. Where in the kernel's arrays a counter is, the
+running kernel's BTF says; what this kernel does not count is a gap.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from exporter.bpf import mib_names, objects
+from exporter.bpf.kernel_btf import KernelBtf
+from exporter.bpf.loader import BpfObject
+from exporter.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from exporter.bpf.btf import Btf
+    from exporter.bpf.mib_names import Mib
+
+# Namespaces that have a place, 3.6 KiB of kernel memory each; further ones are visited as if there were no scan.
+CAPACITY: Final = 2048
+FILES: Final = {"snmp": ("Ip", "Icmp", "Tcp", "Udp"), "netstat": ("TcpExt", "IpExt"), "snmp6": ("snmp6",)}
+_WORD: Final = 8  # bytes
+
+
+class Columns:
+    """Where the columns of each section are in a row; the same for all rows.
+
+    Args:
+        types: of the object, which tell the layout of `struct row`.
+        kernel: names the running kernel's counters.
+    """
+
+    def __init__(self, types: Btf, kernel: KernelBtf) -> None:
+        self.fields = dict(_fields(types, "row", 0))
+        self.places = {section: dict(self._of(section, kernel)) for section in mib_names.SECTIONS}
+        # What procfs may print though the kernel's enum does not have it; printed, it would be a disagreement.
+        self.known = {
+            section: {column for mib in mibs for column in mib.names} | self.places[section].keys()
+            for section, mibs in mib_names.SECTIONS.items()
+        }
+        self._plans: dict[tuple[str, tuple[str, ...]], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+
+    def _of(self, section: str, kernel: KernelBtf) -> Iterator[tuple[str, int]]:
+        for mib in mib_names.SECTIONS[section]:
+            yield from self._in_enum(mib, kernel.enum_of(f"{mib.prefix}NUM"))
+        for column, (field, place) in mib_names.PLACES.get(section, {}).items():
+            yield column, self.fields[field][0] + place
+
+    def _in_enum(self, mib: Mib, numbers: dict[str, int]) -> Iterator[tuple[str, int]]:
+        start, length = self.fields[mib.field]
+        taken = set()
+        for column, names in mib.names.items():
+            number = next((numbers[mib.prefix + name] for name in names if mib.prefix + name in numbers), length)
+            if number < length and number not in taken:
+                taken.add(number)
+                yield column, start + number
+
+    def plan(self, section: str, columns: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Places of the columns that there are, and positions of those that there are not."""
+        found = self._plans.get((section, columns))
+        if found is None:
+            places = self.places.get(section, {})
+            found = self._plans[section, columns] = (
+                tuple(places[name] for name in columns if name in places),
+                tuple(position for position, name in enumerate(columns) if name not in places),
+            )
+        return found
+
+
+class Row:
+    """The counters of one namespace as the latest scan found them; the next scan overwrites them.
+
+    Args:
+        numbers: the row, as 64-bit words.
+        columns: where in it is what.
+    """
+
+    __slots__ = ("_columns", "_numbers")
+
+    def __init__(self, numbers: memoryview, columns: Columns) -> None:
+        self._numbers = numbers
+        self._columns = columns
+
+    def covers(self, name: str) -> bool:
+        """Whether the row has what /proc/net/<name> prints; a kernel without IPv6 has no snmp6."""
+        if name == "snmp6":
+            return bool(self._numbers[self._columns.fields["has_ip6"][0]])
+        return name in FILES
+
+    def pick(self, section: str, columns: tuple[str, ...]) -> tuple[int | None, ...]:
+        """The numbers under `columns`, None for what this kernel does not count. /proc/net/snmp6 is one section."""
+        places, absent = self._columns.plan(section, columns)
+        found: tuple[int | None, ...] = tuple(map(self._numbers.__getitem__, places))
+        if not absent:
+            return found
+        values = list(found)
+        for position in absent:
+            values.insert(position, None)
+        return tuple(values)
+
+
+class NetnsScan:
+    """The loaded program and the memory that it fills.
+
+    Args:
+        path: the object.
+        capacity: namespaces that have a place.
+
+    Raises:
+        UnsupportedError: this machine cannot run it; the text says why.
+        SourceError: the object is not what it should be.
+    """
+
+    def __init__(self, path: Path | None = None, capacity: int = CAPACITY) -> None:
+        self._bpf = BpfObject(path or objects.find("netns_scan"))
+        try:
+            self._bpf.set_max_entries("rows", capacity)
+            self._bpf.load()
+            self.columns = Columns(self._bpf.btf, KernelBtf())
+            self._width = self._bpf.map("rows").value_size // _WORD
+            self._memory = self._bpf.map("rows").mapped()
+            self._outcome = self._bpf.map("outcomes").mapped()
+        except BaseException:
+            self._bpf.close()
+            raise
+        self._words = memoryview(self._memory).cast("Q")
+        self._places: dict[int, int] = {}
+        self.over_capacity = 0
+
+    def scan(self) -> None:
+        """Fill all rows anew. Raises SourceError when the program fails."""
+        code = self._bpf.run("scan")
+        if code:
+            raise SourceError("the kernel scan", "a scan that ends well", code)
+        with memoryview(self._outcome) as raw, raw.cast("Q") as outcome:
+            seen, rows = outcome[0], outcome[1]
+        with self._words[: rows * self._width : self._width] as inodes:
+            self._places = dict(zip(inodes.tolist(), range(0, rows * self._width, self._width), strict=True))
+        self.over_capacity = seen - rows
+
+    def row(self, inode: int) -> Row | None:
+        """A namespace's counters; None for one that is new, gone, or beyond the capacity."""
+        start = self._places.get(inode)
+        return None if start is None else Row(self._words[start : start + self._width], self.columns)
+
+    def close(self) -> None:
+        """Unload. Rows handed out keep the memory until they are dropped."""
+        self._places.clear()
+        self._words.release()
+        with suppress(BufferError):
+            self._memory.close()
+        self._outcome.close()
+        self._bpf.close()
+
+
+def _fields(types: Btf, name: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """First word and number of words of each member of a struct, those of structs within it included."""
+    for member in types.struct(name).members:
+        place = start + member.bit_offset // (8 * _WORD)
+        inner = types.resolve(member.type_id)
+        if inner.members:
+            yield from _fields(types, inner.name, place)
+        else:
+            yield member.name, (place, inner.count or 1)
