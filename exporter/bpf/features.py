@@ -54,16 +54,15 @@ def survey(
 
 def tracepoints(objects: Iterable[Path]) -> dict[str, list[str]]:
     """Tracepoints that programs attach to by BTF, and the objects that do."""
-    found = defaultdict(list)
+    found: defaultdict[str, list[str]] = defaultdict(list)
     for path in objects:
         try:
             names = sections(path.read_bytes(), str(path))
         except SourceError:
             continue  # opening it tells why
-        for name in names:
-            kind, _, hook = name.lstrip("?").partition("/")
-            if kind == "tp_btf":
-                found[hook].append(path.name.removesuffix(".bpf.o"))
+        hooks = {name.lstrip("?").removeprefix("tp_btf/") for name in names if name.lstrip("?").startswith("tp_btf/")}
+        for hook in hooks:
+            found[hook].append(path.name.removesuffix(".bpf.o"))
     return dict(sorted(found.items()))
 
 

@@ -61,7 +61,10 @@ class KernelBtf:
         raise SourceError(self.path, f"an enum {name}")
 
     def enum_of(self, value: str) -> dict[str, int]:
-        """Values of the enum that has the value `value`, for enums without a name. Raises SourceError when none has."""
+        """Values of the enum that has the value `value`: the way to enums without a name.
+
+        Of several enums with this value the first is taken. Raises SourceError when there is none.
+        """
         for number in self._places(value):
             for kind, width in _WIDTHS.items():
                 place = self._start_of_enum(number, kind, width)

@@ -147,8 +147,9 @@ def bind(btf: Btf, name: str, cls: type[T]) -> Layout[T]:
 def _field(btf: Btf, member: Member, annotation: object, place: str) -> _Field:
     kind = btf.resolve(member.type_id)
     element = btf.resolve(kind.target) if kind.kind is BtfKind.ARRAY else kind
-    if member.bit_size or member.bit_offset % 8 or element.kind not in _NUMBERS:
-        raise LayoutMismatchError(place, f"numbers or arrays of numbers, but {member.name} is a {element.kind.name}")
+    if member.bit_size or element.kind not in _NUMBERS:
+        what = "bit field" if member.bit_size else element.kind.name
+        raise LayoutMismatchError(place, f"numbers or arrays of numbers, but {member.name} is a {what}")
     wanted: object
     code = _CODES[element.size, element.signed]
     width = 1
