@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf.btf import Btf
+from exporter.bpf.kernel_btf import VMLINUX
 from exporter.bpf.libbpf import LIBRARY, Library, OpenOptions, RunOptions, library
 from exporter.bpf.maps import Map
 from exporter.bpf.ringbuf import RingBuffer
@@ -76,7 +77,7 @@ class BpfObject:
         library_name: the shared library to use.
 
     Raises:
-        UnsupportedError: libbpf or the object is absent.
+        UnsupportedError: libbpf, the object or the BTF is absent.
         SourceError: the file is not an eBPF object.
     """
 
@@ -86,6 +87,9 @@ class BpfObject:
         self._call = self._library.call
         if not path.is_file():
             raise UnsupportedError(f"{path} does not exist; install clang, llvm and libbpf-dev and run: make bpf")
+        if btf is not None and not btf.is_file():
+            raise UnsupportedError(f"there is no BTF in {btf}")
+        self._btf = btf
         options = OpenOptions(sz=ctypes.sizeof(OpenOptions), btf_custom_path=None if btf is None else str(btf).encode())
         self._library.said.clear()
         self._handle: int | None = self._call["bpf_object__open_file"](self.path.encode(), ctypes.byref(options))
@@ -96,7 +100,11 @@ class BpfObject:
         self._map_handles = {self._call["bpf_map__name"](one).decode(): one for one in self._each("map")}
         self._maps: dict[str, Map] = {}
         self._open: list[Link | RingBuffer] = []
-        self.btf = self._read_btf()
+        try:
+            self.btf = self._read_btf()
+        except SourceError:
+            self.close()
+            raise
 
     def _each(self, what: str) -> Iterator[int]:
         found = None
@@ -107,7 +115,6 @@ class BpfObject:
         size = ctypes.c_uint32()
         handle = self._call["bpf_object__btf"](self._handle)
         if not handle:
-            self.close()
             raise SourceError(self.path, "an object with BTF (compiled with clang -g)")
         return Btf(ctypes.string_at(self._call["btf__raw_data"](handle, ctypes.byref(size)), size.value), self.path)
 
@@ -183,6 +190,10 @@ class BpfObject:
             hint = f"run as root or with {' and '.join(missing)}"
         elif code == -errno.EPERM:
             hint = "this kernel forbids programs of this kind even to root (hardened or locked down)"
+        elif self._btf is not None:
+            hint = f"is {self._btf} the BTF of the running kernel?"
+        elif not VMLINUX.exists():
+            hint = f"it needs {VMLINUX}, so a kernel built with CONFIG_DEBUG_INFO_BTF"
         else:
             hint = "a newer kernel may have it"
         return UnsupportedError(f"{subject} is refused by the kernel ({self._library.reason(code)}): {last}; {hint}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from exporter.bpf.entries import Entries, counters
+from exporter.bpf.kernel_btf import VMLINUX
 from exporter.bpf.layout import LayoutMismatchError, bind
 from exporter.bpf.loader import BpfObject
 from exporter.errors import SourceError, UnsupportedError
@@ -283,6 +284,42 @@ with BpfObject(Path({str(probe_object)!r})) as bpf:
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "run as root or with CAP_BPF and CAP_PERFMON" in done.stdout
+
+
+def test_btf_from_elsewhere_is_used(probe_object: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "vmlinux.btf"
+    copy.write_bytes(VMLINUX.read_bytes())
+    with BpfObject(probe_object, btf=copy) as bpf:
+        bpf.load()
+    copy.write_bytes(b"something else")
+    with BpfObject(probe_object, btf=copy) as bpf, pytest.raises(UnsupportedError, match=rf"is {copy} the BTF of the"):
+        bpf.load()
+    copy.unlink()
+    with pytest.raises(UnsupportedError, match=rf"there is no BTF in {copy}"):
+        BpfObject(probe_object, btf=copy)
+
+
+def test_a_kernel_without_btf_is_named_as_the_reason(probe_object: Path) -> None:
+    code = f"""
+from pathlib import Path
+from exporter.bpf.loader import BpfObject
+from exporter.errors import UnsupportedError
+with BpfObject(Path({str(probe_object)!r})) as bpf:
+    try:
+        bpf.load()
+    except UnsupportedError as error:
+        print(error)
+"""
+    hide = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        'mount -t tmpfs none /sys/kernel/btf && exec "$0" -c "$1"',
+        sys.executable,
+    ]
+    done = subprocess.run([*hide, code], check=True, capture_output=True, text=True)
+    assert "so a kernel built with CONFIG_DEBUG_INFO_BTF" in done.stdout
 
 
 def test_a_damaged_object_is_an_error(probe_object: Path, tmp_path: Path) -> None:
