@@ -103,7 +103,7 @@ struct reading {
 	__u64 ip, ip6, tcp, udp, udp6, icmp, icmp6, linux_;
 };
 
-/* A global function, which the verifier looks at once rather than on each path that leads to it. */
+/* Not static: the verifier looks at such a function once rather than on each path that leads to it. */
 __attribute__((noinline)) int sum_up(struct counters *sum, struct counters *scratch, __u64 keep)
 {
 	__u64 *into = (__u64 *)sum, *from = (__u64 *)scratch;
@@ -116,12 +116,12 @@ __attribute__((noinline)) int sum_up(struct counters *sum, struct counters *scra
 }
 
 /* Read one MIB of one CPU, as much of it as this kernel has. */
-#define READ(field, type, room)                                                                                        \
+#define READ(field, type, room) \
 	bpf_probe_read_kernel(scratch->field, ROOM_FOR(type, room), (const void *)(reading->field + offset))
-#define ROOM_FOR(type, room)                                                                                           \
-	(bpf_core_field_size(((struct type *)0)->mibs) < (room) * sizeof(__u64)                                        \
-	         ? bpf_core_field_size(((struct type *)0)->mibs)                                                       \
-	         : (room) * sizeof(__u64))
+#define ROOM_FOR(type, room) \
+	(bpf_core_field_size(((struct type *)0)->mibs) < (room) * sizeof(__u64) \
+		 ? bpf_core_field_size(((struct type *)0)->mibs) \
+		 : (room) * sizeof(__u64))
 
 /* Without a branch for each MIB: the verifier would try all their combinations. */
 static long add_cpu(__u32 cpu, struct reading *reading)
@@ -223,8 +223,8 @@ static __always_inline void *as_number(void *pointer)
 	return (void *)address;
 }
 
-/* How many CPUs may exist, their offsets noted; 0 where one has no place. */
-static __always_inline __u32 learn_cpus(void)
+/* How many CPUs may exist, their offsets noted; 0 where one has no place. Not static, as sum_up. */
+__attribute__((noinline)) int learn_cpus(void)
 {
 	struct bpf_array *map = as_number(&part);
 	__u64 percpu = (__u64)BPF_CORE_READ(map, pptrs[0]);
