@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.bpf import layout, objects
-from exporter.bpf.entries import Entries, counters
+from exporter.bpf.entries import counters
 from exporter.bpf.loader import BpfObject
 from exporter.errors import CollectError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
@@ -38,16 +38,6 @@ class Key(NamedTuple):
     cookie: int
     kind: int
     reason: int
-
-
-class Count(NamedTuple):
-    """As struct netns_count.
-
-    Args:
-        events: how often it happened.
-    """
-
-    events: int
 
 
 class LiveNetns(NamedTuple):
@@ -112,7 +102,7 @@ class Sorted:
     dead: list[Key] = field(default_factory=list)
 
 
-def sort(entries: Sequence[tuple[Key, int]], live: Mapping[int, int]) -> Sorted:
+def sort(entries: Iterable[tuple[Key, int]], live: Mapping[int, int]) -> Sorted:
     """Give each entry to the inode that its cookie has now; `live` is cookie to inode."""
     found = Sorted()
     for key, count in entries:
@@ -152,10 +142,7 @@ class NetnsCounts:
         try:
             self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
             self._rows = layout.bind(self._bpf.btf, "live_netns", LiveNetns)
-            self._counts = Entries(
-                self._bpf.map("counts"), self._keys, layout.bind(self._bpf.btf, "netns_count", Count)
-            )
-            self._faults = self._bpf.map("faults")
+            self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
             self._live = self._bpf.map("live_netns").mapped()
             for program in programs:
                 self._bpf.attach(program)
@@ -163,6 +150,7 @@ class NetnsCounts:
             self._bpf.close()
             raise
         self._dying: frozenset[int] = frozenset()
+        self._listed: tuple[bytes, dict[int, int]] = b"", {}
 
     def kinds(self) -> dict[int, str]:
         """Names of the kinds, from the object's `enum kind`: KIND_NO_SOCKET is `no_socket`. Raises SourceError."""
@@ -173,16 +161,20 @@ class NetnsCounts:
         for _ in range(_ATTEMPTS):
             count = self._bpf.run("list_netns")
             if count >= 0:
-                rows = self._rows.iter_unpack(self._live[: count * self._rows.size])
-                return {row.cookie: row.inode for row in rows}
+                raw = self._live[: count * self._rows.size]
+                if raw != self._listed[0]:  # namespaces come and go more rarely than we ask
+                    self._listed = raw, {row.cookie: row.inode for row in self._rows.iter_unpack(raw)}
+                return self._listed[1]
         most = len(self._live) // self._rows.size
         raise SourceError("list of network namespaces in the kernel", f"its end, within {most} namespaces")
 
     def read(self) -> Counts:
         """Everything counted so far in the namespaces that exist. Forgets those that do not. Raises SourceError."""
-        entries = [(key, value.events) for key, value in self._counts.read()]
+        number, keys, values = self._counts.read()
+        words, cpus = memoryview(values).cast("Q"), self._counts.cpus  # struct netns_count is one __u64
+        sums = [sum(words[at : at + cpus]) for at in range(0, number * cpus, cpus)]
         live = self._list()  # after the map: who was in it and is not on the list has ended, or is just being made
-        found = sort(entries, live)
+        found = sort(zip(self._keys.iter_unpack(keys), sums, strict=True), live)
         self._forget(found.dead)
         uncounted = counters(self._faults, self._bpf.btf, "fault")["fault_map_full"]
         return Counts(frozenset(live.values()), found.by_netns, found.unknown, uncounted)
@@ -191,7 +183,7 @@ class NetnsCounts:
         """A namespace that is being made can count before it is on the list, so one absence is not enough."""
         for key in dead:
             if key.cookie in self._dying:
-                self._counts.source.delete(self._keys.pack(key))
+                self._counts.delete(self._keys.pack(key))
         self._dying = frozenset(key.cookie for key in dead)
 
     def close(self) -> None:

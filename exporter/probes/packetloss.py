@@ -16,9 +16,6 @@ from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.bpf.netns_counts import Counted
     from exporter.bpf.reasons import Reasons
     from exporter.model.probe import Cycle, Env
 
@@ -157,31 +154,27 @@ class PacketLoss:
         unattributed, uncounted = Table((UNATTRIBUTED,)), Table((UNCOUNTED,))
         for pod in cycle.pids:
             found = counts.of(pod.netns)
-            if found is not None:
-                by_reason = self._named(found)
-                sums.add(pod, sums_of(by_reason))
-                for reason, count in by_reason.items():
-                    drops.add(pod, (count,), reason)
-        for reason, count in self._named(counts.unknown).items():
-            unattributed.add(cycle.host, (count,), reason)
+            if found is None:
+                continue
+            total = abnormal = netfilter = 0
+            for _, number, events in found:
+                name = self._names[number]
+                drops.add(pod, (events,), name)
+                if name not in HARMLESS:
+                    total += events
+                if name in ABNORMAL_REASONS:
+                    abnormal += events
+                elif name == NETFILTER_REASON:
+                    netfilter += events
+            sums.add(pod, (total, abnormal, netfilter))
+        for _, number, events in counts.unknown:
+            unattributed.add(cycle.host, (events,), self._names[number])
         uncounted.add(cycle.host, (counts.uncounted,))
         return [sums, drops, unattributed, uncounted]
-
-    def _named(self, found: Iterable[Counted]) -> dict[str, int]:
-        return {self._names[each.reason]: each.events for each in found}
 
     def close(self) -> None:
         """Detach the program."""
         self._counts.close()
-
-
-def sums_of(by_reason: dict[str, int]) -> tuple[int, int, int]:
-    """Drops in all, abnormal ones and those of the firewall."""
-    return (
-        sum(count for reason, count in by_reason.items() if reason not in HARMLESS),
-        sum(count for reason, count in by_reason.items() if reason in ABNORMAL_REASONS),
-        by_reason.get(NETFILTER_REASON, 0),
-    )
 
 
 def open_probe(env: Env) -> PacketLoss:

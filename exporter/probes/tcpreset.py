@@ -13,6 +13,9 @@ from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.bpf.netns_counts import Counted
     from exporter.bpf.reasons import Reasons
     from exporter.model.probe import Cycle, Env
 
@@ -110,20 +113,30 @@ class TcpReset:
             found = counts.of(pod.netns)
             if found is None:
                 continue
-            kinds, reason_counts = Counter[str](), Counter[str]()
-            for each in found:
-                kind = self._kinds[each.kind]
-                kinds[kind] += each.events
-                if kind in SENT_KINDS and self._counts.newer:
-                    reason_counts[self._names[each.reason]] += each.events
+            kinds = self._by_kind(found)
             totals.add(pod, (sum(kinds[kind] for kind in SENT_KINDS), sum(kinds[kind] for kind in RECEIVED_KINDS)))
             for kind, number in kinds.items():
                 (sent if kind in SENT_KINDS else received).add(pod, (number,), kind)
-            for reason, number in reason_counts.items():
+            for reason, number in self._by_reason(found).items():
                 by_reason.add(pod, (number,), reason)
         node = Table((UNATTRIBUTED, UNCOUNTED))
         node.add(cycle.host, (sum(each.events for each in counts.unknown), counts.uncounted))
         return [totals, sent, received, by_reason, node]
+
+    def _by_kind(self, found: Sequence[Counted]) -> Counter[str]:
+        kinds = Counter[str]()
+        for kind, _, events in found:
+            kinds[self._kinds[kind]] += events
+        return kinds
+
+    def _by_reason(self, found: Sequence[Counted]) -> Counter[str]:
+        """Resets sent by reason; none where the kernel tells none."""
+        reason_counts = Counter[str]()
+        if self._counts.newer:
+            for kind, reason, events in found:
+                if self._kinds[kind] in SENT_KINDS:
+                    reason_counts[self._names[reason]] += events
+        return reason_counts
 
     def close(self) -> None:
         """Detach the programs."""

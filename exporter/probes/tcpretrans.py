@@ -72,8 +72,8 @@ class TcpRetrans:
             found = counts.of(pod.netns)
             if found is not None:
                 total.add(pod, (sum(each.events for each in found),))
-                for each in found:
-                    kinds.add(pod, (each.events,), self._kinds[each.kind])
+                for kind, _, events in found:
+                    kinds.add(pod, (events,), self._kinds[kind])
         uncounted.add(cycle.host, (counts.uncounted,))
         return [total, kinds, uncounted]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -164,18 +166,30 @@ def test_a_namespace_that_ends_takes_its_counts_with_it_and_the_next_one_starts_
     assert [drops(rows(snapshot, each.pod)).get("NO_SOCKET") for each in later] == [None] * 5
 
 
-def test_closing_the_probe_leaves_no_program_and_no_map_behind(
+def held_by_this_process() -> set[tuple[str, str]]:
+    """Kind (prog or map) and id of every eBPF object that a descriptor of this process refers to."""
+    found = set()
+    for path in Path("/proc/self/fdinfo").iterdir():
+        with suppress(OSError):
+            fields = dict(line.split(":", 1) for line in path.read_text("ascii").splitlines() if ":" in line)
+            found |= {(kind, fields[f"{kind}_id"].strip()) for kind in ("prog", "map") if f"{kind}_id" in fields}
+    return found
+
+
+def exists(kind: str, number: str) -> bool:
+    """Whether the kernel still has a program or map."""
+    return subprocess.run(["bpftool", kind, "show", "id", number], check=False, capture_output=True).returncode == 0
+
+
+def test_closing_the_probes_leaves_no_program_and_no_map_behind(
     collector_of: Callable[..., Any], until: Callable[..., None]
 ) -> None:
-    def loaded() -> tuple[str, str]:
-        programs = subprocess.run(["bpftool", "prog", "list"], check=True, capture_output=True, text=True).stdout
-        maps = subprocess.run(["bpftool", "map", "list"], check=True, capture_output=True, text=True).stdout
-        return programs, maps
-
-    before = loaded()
-    collector = collector_of("packetloss", "tcpretrans")
-    during = loaded()
+    before = held_by_this_process()
+    collector = collector_of("packetloss", "tcpretrans", "tcpreset")
+    loaded = held_by_this_process() - before
+    kinds = Counter(kind for kind, _ in loaded)
     collector.close()
 
-    until(lambda: loaded() == before)
-    assert before != during
+    assert kinds["prog"] == 3 + 1 + 2 + 2  # each has one that lists the namespaces
+    assert held_by_this_process() == before
+    until(lambda: not any(exists(kind, number) for kind, number in loaded))
