@@ -6,7 +6,6 @@
 #include "vmlinux.h"
 
 typedef __u32 netns_ino; /* inode of a network namespace, as in /proc/<pid>/ns/net */
-typedef __u64 duration_ns;
 
 /*
  * Keeps a type in the object's BTF, where user space finds its layout: the compiler describes only types that a

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Structs that user space may bind, and structs that it must refuse. Never loaded. */
 #include "types.h"
-#include "hist.h"
 #include <bpf/bpf_helpers.h>
 
 enum colour { RED, GREEN, BLUE };
