@@ -6,6 +6,7 @@ The enums are those of include/uapi/linux/snmp.h, the columns those of /proc/net
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, NamedTuple
 
 
@@ -167,3 +168,10 @@ PLACES: Final[dict[str, dict[str, tuple[str, int]]]] = {
 
 # These may fall, so that a number read between two others need not lie between them.
 FALLING: Final = frozenset({"CurrEstab", "Forwarding", "DefaultTTL"})
+
+
+@cache
+def columns(section: str) -> frozenset[str]:
+    """All columns of a section that any kernel may count."""
+    of_enums = (column for mib in SECTIONS.get(section, ()) for column in mib.names)
+    return frozenset((*of_enums, *PLACES.get(section, {})))

@@ -38,11 +38,6 @@ class Columns:
     def __init__(self, types: Btf, kernel: KernelBtf) -> None:
         self.fields = dict(_fields(types, "row", 0))
         self.places = {section: dict(self._of(section, kernel)) for section in mib_names.SECTIONS}
-        # What procfs may print though the kernel's enum does not have it; printed, it would be a disagreement.
-        self.known = {
-            section: {column for mib in mibs for column in mib.names} | self.places[section].keys()
-            for section, mibs in mib_names.SECTIONS.items()
-        }
         self._plans: dict[tuple[str, tuple[str, ...]], tuple[tuple[int, ...], tuple[int, ...]]] = {}
 
     def _of(self, section: str, kernel: KernelBtf) -> Iterator[tuple[str, int]]:

@@ -59,6 +59,9 @@ class Health:
             health.CYCLE_CPU_SECONDS: _one(costs.cpu_seconds),
             health.NETNS_GONE: _one(costs.namespaces_gone),
             health.RENDER_SECONDS: _one(self.render_seconds),
+            health.SCAN_ACTIVE: _one(costs.scan is not None and costs.scan.active),
+            health.SCAN_DISAGREEMENTS: _one(0 if costs.scan is None else costs.scan.disagreements),
+            health.SCAN_OVER_CAPACITY: _one(0 if costs.scan is None else costs.scan.over_capacity),
         }
         if snapshot is None:
             return samples
