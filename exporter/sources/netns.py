@@ -198,8 +198,9 @@ class Visitor:
             return f"{self._proc} is not the procfs of the running kernel, so no socket can be opened there"
         if ref.pod.netns == self._inside:
             return ""
-        doors = [f"{self._proc}/{pid}/ns/net" for pid in ref.pids[:_MOST_DOORS] or (1,)]
-        for path in [ref.path, *doors] if ref.path else doors:
+        pids = ref.pids[:_MOST_DOORS] if ref.pids or ref.path else (1,)
+        doors = [ref.path] if ref.path else []
+        for path in (*doors, *(f"{self._proc}/{pid}/ns/net" for pid in pids)):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except PermissionError:
