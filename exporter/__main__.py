@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
 from exporter.cli.explain import explain, explain_plain
+from exporter.errors import UsageError
 from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
@@ -61,16 +63,24 @@ def _command(words: list[str]) -> None:
     _COMMANDS[options.command](options, registry.load())
 
 
+def _trees(options: Namespace) -> tuple[str, str]:
+    """The host's procfs and sysfs. Raises UsageError for a folder that does not exist."""
+    for option, folder in (("--proc", options.proc), ("--sys", options.sys)):
+        if not os.path.isdir(folder):
+            raise UsageError(f"{option} {folder}: no such folder")
+    return options.proc, options.sys
+
+
 def _run(options: Namespace, known: Registry) -> None:
     settings = config.load(known, options.config, listen=options.listen)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
     )
-    app.run(settings, known, options.proc, options.sys)
+    app.run(settings, known, *_trees(options))
 
 
 def _once(options: Namespace, known: Registry) -> None:
-    parts = app.assemble(config.load(known, options.config), known, options.proc, options.sys)
+    parts = app.assemble(config.load(known, options.config), known, *_trees(options))
     snapshot = parts.schedule.cycle()
     sys.stdout.buffer.write(parts.answers.get(snapshot, Format.TEXT, compressed=False))
     sys.stdout.flush()
@@ -81,7 +91,7 @@ def _check(options: Namespace, known: Registry) -> None:
     settings = config.load(known, options.config)
     if options.config is None:
         settings = config.with_probes(settings, known)
-    parts = app.assemble(settings, known, options.proc, options.sys)
+    parts = app.assemble(settings, known, *_trees(options))
     rows = reports.checked(known, parts.collector.cycle().outcomes)
     print(reports.as_json(rows) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine

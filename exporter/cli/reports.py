@@ -20,13 +20,12 @@ def checked(registry: Registry, outcomes: Sequence[Outcome]) -> list[dict[str, A
     """Outcome and requirements of each probe, as plain values."""
     rows = []
     for outcome in sorted(outcomes, key=lambda outcome: outcome.probe):
-        requirements = [
-            {"kind": need.kind.value, "what": need.what, "why": need.why}
-            for need in registry.probe(outcome.probe).requires
-        ]
+        spec = registry.probe(outcome.probe)
+        requirements = [{"kind": need.kind.value, "what": need.what, "why": need.why} for need in spec.requires]
         rows.append(
             {
                 "probe": outcome.probe,
+                "default": spec.default,
                 "status": outcome.status.value,
                 "reason": outcome.reason,
                 "seconds": round(outcome.seconds, 6),
@@ -41,7 +40,8 @@ def check_text(rows: list[dict[str, Any]]) -> str:
     width = max(len(row["probe"]) for row in rows)
     lines = []
     for row in rows:
-        lines.append(f"{row['probe']:<{width}}  {row['status'].upper():<12} {row['reason']}".rstrip())
+        remark = row["reason"] or ("" if row["default"] else "not in the default set; select it to collect it")
+        lines.append(f"{row['probe']:<{width}}  {row['status'].upper():<12} {remark}".rstrip())
         lines += [f"{'':<{width}}  needs {need['what']} ({need['kind']}): {need['why']}" for need in row["requires"]]
     return "\n".join(lines)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
+_MOST_DOORS = 4  # processes tried, as the first may have ended since they were listed while others live on
 
 
 def inode_of(link: str) -> int:
@@ -210,23 +211,26 @@ class Visitor:
             return f"{self._proc} is not the procfs of the running kernel, so no socket can be opened there"
         if ref.pod.netns == self._inside:
             return ""
-        path = ref.path or f"{self._proc}/{ref.pids[0] if ref.pids else 1}/ns/net"
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except PermissionError:
-            return f"{path} may not be opened; run as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN"
-        except OSError as error:
-            raise GoneError(path) from error
-        try:
-            if os.fstat(descriptor).st_ino != ref.pod.netns:
-                raise GoneError(path)
-            _set_namespace(descriptor)
-        except OSError as error:
-            return f"{path} may not be entered ({error.strerror}); run as root or with CAP_SYS_ADMIN"
-        finally:
-            os.close(descriptor)
-        self._inside = ref.pod.netns
-        return ""
+        pids = ref.pids[:_MOST_DOORS] if ref.pids or ref.path else (1,)
+        doors = [ref.path] if ref.path else []
+        for path in (*doors, *(f"{self._proc}/{pid}/ns/net" for pid in pids)):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except PermissionError:
+                return f"{path} may not be opened; run as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN"
+            except OSError:
+                continue
+            try:
+                if os.fstat(descriptor).st_ino != ref.pod.netns:
+                    continue
+                _set_namespace(descriptor)
+            except OSError as error:
+                return f"{path} may not be entered ({error.strerror}); run as root or with CAP_SYS_ADMIN"
+            finally:
+                os.close(descriptor)
+            self._inside = ref.pod.netns
+            return ""
+        raise GoneError(path)
 
     def _shows_this_kernel(self) -> bool:
         """A captured tree may carry the same inode numbers as this machine; only a live procfs has a `self`."""

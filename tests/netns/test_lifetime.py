@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter import registry
+from exporter.model.pod import NetnsRef
 from exporter.model.snapshot import Status
 from exporter.sources import port_range, sock_diag
+from exporter.sources.netns import Visitor, inode_of
 from tests.netns.namespaces import RUN_NETNS, run
 
 if TYPE_CHECKING:
@@ -98,6 +103,21 @@ def test_a_namespace_deleted_between_the_search_and_the_visit_costs_only_its_own
     assert rows(snapshot, pods[0])[()]["range"] == 28232
     assert rows(snapshot, pods[1]) == {}
     assert collector.costs.namespaces_gone >= 1  # others on this machine may have ended too
+
+
+def test_a_namespace_lives_on_when_the_first_of_its_processes_ends(make_netns: Callable[[], Namespace]) -> None:
+    namespace = make_netns()
+    command = ["ip", "netns", "exec", namespace.name, "sleep", "60"]
+    with subprocess.Popen(["true"]) as ended, subprocess.Popen(command) as living:
+        ended.wait()
+        until_inside = f"/proc/{living.pid}/ns/net"
+        while inode_of(until_inside) != namespace.pod.netns:
+            time.sleep(0.01)
+        ref = NetnsRef(namespace.pod, (ended.pid, living.pid))
+        with closing(Visitor(Path("/proc"))) as visitor, visitor.visit(ref) as netns:
+            content = netns.read("dev")
+        living.kill()
+    assert b"lo:" in content
 
 
 def test_what_is_remembered_of_a_namespace_goes_with_it(

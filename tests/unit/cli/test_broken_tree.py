@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from tests.unit.cli.program import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 TREE = TREES / "6.18-x86_64-two-pods"
 FILES = sorted(
@@ -125,7 +125,13 @@ def test_once_says_which_file_and_line_and_still_ends_well(
 
 
 def test_a_tree_without_the_host_s_files_fails_everything_but_ends_well(tmp_path: Path) -> None:
-    code, out, err = run("once", "--proc", str(tmp_path / "none"), "--sys", str(Path(tmp_path) / "none"))
+    code, out, err = run("once", "--proc", str(tmp_path), "--sys", str(tmp_path))
     assert (code, "Traceback" in err) == (0, False)
     assert 'probe="udp",status="failed"} 1.0' in out
-    assert f"{tmp_path}/none/1/net: expected the host's network files (is --proc right?)" in err
+    assert f"{tmp_path}/1/net: expected the host's network files (is --proc right?)" in err
+
+
+def test_a_folder_that_does_not_exist_is_a_wrong_call(tmp_path: Path) -> None:
+    for option in ("--proc", "--sys"):
+        code, out, err = run("once", option, str(tmp_path / "none"))
+        assert (code, out, err) == (2, "", f"net-exporter: {option} {tmp_path}/none: no such folder\n")
