@@ -1,4 +1,8 @@
-"""TCP resets sent and received, per network namespace, by what they answer and by the kernel's own reason."""
+"""TCP resets sent and received, per network namespace, by what they answer and by the kernel's own reason.
+
+Before Linux 6.10 the kernel tells of resets sent only where it has a whole socket, neither none nor one in TIME_WAIT:
+their total is a gap there, and nothing is counted by reason.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ _received = partial(_counter, source="tracepoint tcp:tcp_receive_reset")
 
 SENT = _sent(
     name="sent_total",
-    help="Resets sent since the exporter began to watch, those without a socket only from Linux 6.10 on.",
+    help="Resets sent since the exporter began to watch (Linux 6.10 and newer; older ones hide most of them).",
     advice="See the kinds and reasons: a closed port is being asked, or a program gives connections up.",
 )
 RECEIVED = _received(
@@ -57,7 +61,8 @@ RECEIVED = _received(
 SENT_BY_KIND = _sent(
     name="sent_by_kind_total",
     labels=(SENT_KIND,),
-    help="Resets sent since the exporter began to watch, by what made the kernel send them.",
+    help="Resets sent since the exporter began to watch, by what made the kernel send them; those without a socket "
+    "only from Linux 6.10 on.",
     advice="no_socket: nobody listens on that port, or an answer came after the end; active: a program closes with "
     "data unread or with SO_LINGER.",
 )
@@ -114,7 +119,8 @@ class TcpReset:
             if found is None:
                 continue
             kinds = self._by_kind(found)
-            totals.add(pod, (sum(kinds[kind] for kind in SENT_KINDS), sum(kinds[kind] for kind in RECEIVED_KINDS)))
+            all_sent = sum(kinds[kind] for kind in SENT_KINDS) if self._counts.newer else None
+            totals.add(pod, (all_sent, sum(kinds[kind] for kind in RECEIVED_KINDS)))
             for kind, number in kinds.items():
                 (sent if kind in SENT_KINDS else received).add(pod, (number,), kind)
             for reason, number in self._by_reason(found).items():
