@@ -6,8 +6,9 @@ running kernel's BTF says; what this kernel does not count is a gap.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+import struct
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from exporter.bpf import mib_names, objects
 from exporter.bpf.kernel_btf import KernelBtf
@@ -15,7 +16,7 @@ from exporter.bpf.loader import BpfObject
 from exporter.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from exporter.bpf.btf import Btf
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 CAPACITY: Final = 2048
 FILES: Final = {"snmp": ("Ip", "Icmp", "Tcp", "Udp"), "netstat": ("TcpExt", "IpExt"), "snmp6": ("snmp6",)}
 _WORD: Final = 8  # bytes
+_INODE: Final = struct.Struct("=Q")  # first in a row
+_OUTCOME: Final = struct.Struct("=2Q")  # namespaces seen, rows filled
+_GAP: Final = -1  # place of the None at the end of a row
+
+Numbers: TypeAlias = tuple[int | None, ...]
 
 
 class Columns:
@@ -38,7 +44,7 @@ class Columns:
     def __init__(self, types: Btf, kernel: KernelBtf) -> None:
         self.fields = dict(_fields(types, "row", 0))
         self.places = {section: dict(self._of(section, kernel)) for section in mib_names.SECTIONS}
-        self._plans: dict[tuple[str, tuple[str, ...]], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self._pickers: dict[tuple[str, tuple[str, ...]], Callable[[Numbers], Numbers]] = {}
 
     def _of(self, section: str, kernel: KernelBtf) -> Iterator[tuple[str, int]]:
         for mib in mib_names.SECTIONS[section]:
@@ -55,31 +61,32 @@ class Columns:
                 taken.add(number)
                 yield column, start + number
 
-    def plan(self, section: str, columns: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Places of the columns that there are, and positions of those that there are not."""
-        found = self._plans.get((section, columns))
+    def picker(self, section: str, columns: tuple[str, ...]) -> Callable[[Numbers], Numbers]:
+        """What takes the columns out of a row that ends in a gap, for those that there are not."""
+        found = self._pickers.get((section, columns))
         if found is None:
             places = self.places.get(section, {})
-            found = self._plans[section, columns] = (
-                tuple(places[name] for name in columns if name in places),
-                tuple(position for position, name in enumerate(columns) if name not in places),
-            )
+            # Two places more, as an itemgetter of a single place gives no tuple.
+            take = itemgetter(*(places.get(name, _GAP) for name in columns), _GAP, _GAP)
+            found = self._pickers[section, columns] = lambda numbers: take(numbers)[:-2]
         return found
 
 
 class Row:
-    """The counters of one namespace as the latest scan found them; the next scan overwrites them.
+    """The counters of one namespace as one scan found them.
 
     Args:
-        numbers: the row, as 64-bit words.
+        content: the row's bytes.
         columns: where in it is what.
     """
 
-    __slots__ = ("_columns", "_numbers")
+    __slots__ = ("_columns", "_numbers", "_picked", "content")
 
-    def __init__(self, numbers: memoryview, columns: Columns) -> None:
-        self._numbers = numbers
+    def __init__(self, content: bytes, columns: Columns) -> None:
+        self.content = content
         self._columns = columns
+        self._numbers: Numbers = (*memoryview(content).cast("Q").tolist(), None)
+        self._picked: dict[tuple[str, tuple[str, ...]], Numbers] = {}
 
     def covers(self, name: str) -> bool:
         """Whether the row has what /proc/net/<name> prints; a kernel without IPv6 has no snmp6."""
@@ -89,14 +96,10 @@ class Row:
 
     def pick(self, section: str, columns: tuple[str, ...]) -> tuple[int | None, ...]:
         """The numbers under `columns`, None for what this kernel does not count. /proc/net/snmp6 is one section."""
-        places, absent = self._columns.plan(section, columns)
-        found: tuple[int | None, ...] = tuple(map(self._numbers.__getitem__, places))
-        if not absent:
-            return found
-        values = list(found)
-        for position in absent:
-            values.insert(position, None)
-        return tuple(values)
+        found = self._picked.get((section, columns))
+        if found is None:
+            found = self._picked[section, columns] = self._columns.picker(section, columns)(self._numbers)
+        return found
 
 
 class NetnsScan:
@@ -117,14 +120,14 @@ class NetnsScan:
             self._bpf.set_max_entries("rows", capacity)
             self._bpf.load()
             self.columns = Columns(self._bpf.btf, KernelBtf())
-            self._width = self._bpf.map("rows").value_size // _WORD
+            self._width = self._bpf.map("rows").value_size
             self._memory = self._bpf.map("rows").mapped()
             self._outcome = self._bpf.map("outcomes").mapped()
         except BaseException:
             self._bpf.close()
             raise
-        self._words = memoryview(self._memory).cast("Q")
         self._places: dict[int, int] = {}
+        self._rows: dict[int, Row] = {}
         self.over_capacity = 0
 
     def scan(self) -> None:
@@ -132,23 +135,30 @@ class NetnsScan:
         code = self._bpf.run("scan")
         if code:
             raise SourceError("the kernel scan", "a scan that ends well", code)
-        with memoryview(self._outcome) as raw, raw.cast("Q") as outcome:
-            seen, rows = outcome[0], outcome[1]
-        with self._words[: rows * self._width : self._width] as inodes:
-            self._places = dict(zip(inodes.tolist(), range(0, rows * self._width, self._width), strict=True))
+        seen, rows = _OUTCOME.unpack_from(self._outcome)
+        places = range(0, rows * self._width, self._width)
+        self._places = {_INODE.unpack_from(self._memory, place)[0]: place for place in places}
+        self._places.pop(0, None)  # those that ended while they were read
+        self._rows = {inode: row for inode, row in self._rows.items() if inode in self._places}
         self.over_capacity = seen - rows
 
     def row(self, inode: int) -> Row | None:
-        """A namespace's counters; None for one that is new, gone, or beyond the capacity."""
-        start = self._places.get(inode)
-        return None if start is None else Row(self._words[start : start + self._width], self.columns)
+        """A namespace's counters; None for one that is new, gone, or beyond the capacity.
+
+        While nothing changes in the namespace it is the same object, so that nothing has to be picked again.
+        """
+        place = self._places.get(inode)
+        if place is None:
+            return None
+        content = self._memory[place : place + self._width]
+        row = self._rows.get(inode)
+        if row is None or row.content != content:
+            row = self._rows[inode] = Row(content, self.columns)
+        return row
 
     def close(self) -> None:
-        """Unload. Rows handed out keep the memory until they are dropped."""
-        self._places.clear()
-        self._words.release()
-        with suppress(BufferError):
-            self._memory.close()
+        """Unload; rows stay usable."""
+        self._memory.close()
         self._outcome.close()
         self._bpf.close()
 

@@ -225,7 +225,7 @@ def test_a_scan_that_disagrees_is_given_up_and_procfs_stays(
     used = KernelScan(Path("/proc"), lambda: scan)
     places = scan.columns.places["Icmp"]
     places["InEchos"] = places["OutEchos"]
-    scan.columns._plans.clear()
+    scan.columns._pickers.clear()
 
     found = cycles(used, (pair.left,), 4)
 
