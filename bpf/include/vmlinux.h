@@ -113,6 +113,7 @@ struct sk_buff {
 	struct sock *sk;
 	unsigned int len;
 	char cb[48];
+	__u8 pkt_type : 3;
 	unsigned long _skb_refdst;
 	__u16 protocol; /* network byte order */
 };

@@ -16,6 +16,9 @@ from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.bpf.netns_counts import Counted
     from exporter.bpf.reasons import Reasons
     from exporter.model.probe import Cycle, Env
 
@@ -32,9 +35,9 @@ HARMLESS: Final = frozenset(
     }
 )
 
-# The packet was sound and wanted, and this node had no room, route, neighbour or memory for it. Left out is what is
-# wrong with packets (checksums, headers, sequence numbers), what nobody waits for (NO_SOCKET), and what was told to be
-# dropped (NETFILTER_DROP, XDP, TC_*, SOCKET_FILTER, BPF_CGROUP_EGRESS, IPV6DISABLED).
+# The packet was sound and meant for one receiver, and this node had no room, route, neighbour or memory for it. Left
+# out is what is wrong with packets (checksums, headers, sequence numbers), what nobody waits for (NO_SOCKET), and what
+# was told to be dropped (NETFILTER_DROP, XDP, TC_*, SOCKET_FILTER, BPF_CGROUP_EGRESS, IPV6DISABLED).
 ABNORMAL_REASONS: Final = frozenset(
     {
         "SOCKET_RCVBUFF",  # queues of sockets
@@ -73,6 +76,7 @@ ABNORMAL_REASONS: Final = frozenset(
         "FRAG_REASM_TIMEOUT",  # fragments
     }
 )
+UNICAST: Final = "unicast"
 NETFILTER_REASON: Final = "NETFILTER_DROP"
 PREFIXES: Final = ("SKB_DROP_REASON_",)
 
@@ -100,7 +104,7 @@ TOTAL = _counter(
 )
 ABNORMAL = _counter(
     name="abnormal",
-    help="Sound IP packets that were dropped for lack of room, memory, a route or a neighbour on this node.",
+    help="Sound unicast IP packets that were dropped for lack of room, memory, a route or a neighbour on this node.",
     advice="Each reason names what ran out: receive buffers, accept queues, device queues, neighbours or routes.",
     inspector="inspector_pod_packetloss_abnormal",
     aliases=("inspector_pod_abnormalloss", "inspector_pod_abnormalalloss"),
@@ -145,6 +149,7 @@ class PacketLoss:
 
     def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
         self._counts = counts
+        self._kinds = counts.kinds()
         self._names = names
 
     def collect(self, cycle: Cycle) -> list[Table]:
@@ -156,21 +161,29 @@ class PacketLoss:
             found = counts.of(pod.netns)
             if found is None:
                 continue
-            total = abnormal = netfilter = 0
-            for _, number, events in found:
-                name = self._names[number]
+            by_reason = self._by_reason(found)
+            total = abnormal = 0
+            for name, events in by_reason.items():
                 drops.add(pod, (events,), name)
                 if name not in HARMLESS:
                     total += events
-                if name in ABNORMAL_REASONS:
+            for kind, number, events in found:
+                if self._kinds[kind] == UNICAST and self._names[number] in ABNORMAL_REASONS:
                     abnormal += events
-                elif name == NETFILTER_REASON:
-                    netfilter += events
+            netfilter = by_reason.get(NETFILTER_REASON, 0)
             sums.add(pod, (total, abnormal, netfilter))
-        for _, number, events in counts.unknown:
-            unattributed.add(cycle.host, (events,), self._names[number])
+        for name, events in self._by_reason(counts.unknown).items():
+            unattributed.add(cycle.host, (events,), name)
         uncounted.add(cycle.host, (counts.uncounted,))
         return [sums, drops, unattributed, uncounted]
+
+    def _by_reason(self, found: Sequence[Counted]) -> dict[str, int]:
+        """Unicast, multicast and broadcast together."""
+        by_reason: dict[str, int] = {}
+        for _, number, events in found:
+            name = self._names[number]
+            by_reason[name] = by_reason.get(name, 0) + events
+        return by_reason
 
     def close(self) -> None:
         """Detach the program."""

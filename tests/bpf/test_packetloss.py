@@ -133,6 +133,26 @@ def test_what_the_firewall_drops_is_counted_where_the_rule_is(
     assert unattributed(snapshot) == 0
 
 
+def test_multicast_that_nobody_here_has_room_for_is_lost_but_not_abnormal(
+    pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], until: Callable[..., None]
+) -> None:
+    collector = collector_of("packetloss")
+    receiver = pair.right.open(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    receiver.bind(("", 7))
+    membership = socket.inet_aton("239.1.2.3") + socket.inet_aton(pair.right4)
+    receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    pair.left.run("ip", "route", "add", "239.0.0.0/8", "dev", "eth0")
+
+    send(pair.left, "239.1.2.3", 7, 61, size=1000)
+    until(lambda: counter(pair.right, "UdpRcvbufErrors") > 40)
+    there = rows(collector.cycle(), pair.right.pod)
+
+    lost = counter(pair.right, "UdpRcvbufErrors")
+    assert (drops(there)["SOCKET_RCVBUFF"], there[()]["abnormal"]) == (lost, 0)
+    assert there[()]["total"] >= lost
+
+
 def test_a_hundred_thousand_drops_are_a_hundred_thousand(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], until: Callable[..., None]
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from exporter.bpf import elf, objects
 from exporter.bpf.netns_counts import Counted, Counts, Key, Sorted, sort
 from exporter.errors import UnsupportedError
-from exporter.probes import tcpreset, tcpretrans
+from exporter.probes import packetloss, tcpreset, tcpretrans
 
 
 def test_counts_go_to_the_inode_that_their_cookie_has_now() -> None:
@@ -27,6 +27,7 @@ def test_a_live_namespace_without_counts_is_told_from_one_that_ended() -> None:
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
+        ("packetloss", (packetloss.UNICAST, "multicast")),
         ("tcpretrans", tcpretrans.KIND.values),
         ("tcpreset", (*tcpreset.SENT_KINDS, *tcpreset.RECEIVED_KINDS)),
     ],
