@@ -52,13 +52,22 @@ static inline __attribute__((always_inline)) __u32 hist_slot(__u64 value)
 }
 
 /* Atomic for the same reason as every counter, see maps.h. */
-static inline __attribute__((always_inline)) void hist_add(struct hist *hist, __u64 value)
+static inline __attribute__((always_inline)) void hist_count(struct hist *hist, __u32 slot, __u64 value)
 {
-	__u32 slot = hist_slot(value);
-
 	__sync_fetch_and_add(&hist->slots[slot & (HIST_SLOTS - 1)], 1); /* the mask is for the verifier */
 	__sync_fetch_and_add(&hist->sum, value);
 	__sync_fetch_and_add(&hist->count, 1);
+}
+
+static inline __attribute__((always_inline)) void hist_add(struct hist *hist, __u64 value)
+{
+	hist_count(hist, hist_slot(value), value);
+}
+
+/* A time: slots in microseconds, rounded up so that the bounds stay inclusive; the sum in nanoseconds. */
+static inline __attribute__((always_inline)) void hist_add_time(struct hist *hist, __u64 nanoseconds)
+{
+	hist_count(hist, hist_slot((nanoseconds + 999) / 1000), nanoseconds);
 }
 
 #endif

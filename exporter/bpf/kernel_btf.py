@@ -24,6 +24,12 @@ _ENUM_SIZES: Final = frozenset({1, 2, 4, 8})
 _MOST_VALUES: Final = 0xFFFF  # 16 bits hold how many an enum has
 
 
+def require(sys: Path) -> None:
+    """Raise UnsupportedError where a sysfs has no BTF; a captured one has none, and then nothing is to be loaded."""
+    if not (btf := sys / VMLINUX.relative_to("/sys")).exists():
+        raise UnsupportedError(f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF")
+
+
 class KernelBtf:
     """The BTF of a kernel, read once.
 

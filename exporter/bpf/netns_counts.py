@@ -11,10 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.bpf import layout, objects
+from exporter.bpf import kernel_btf, layout, objects
 from exporter.bpf.entries import counters
 from exporter.bpf.loader import BpfObject
-from exporter.errors import CollectError, SourceError, UnsupportedError
+from exporter.errors import CollectError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -131,8 +131,7 @@ class NetnsCounts:
     """
 
     def __init__(self, name: str, sys: Path, programs: Sequence[str], entries: int, newer: str) -> None:
-        if not (btf := sys / KERNEL_BTF).exists():
-            raise UnsupportedError(f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF")
+        kernel_btf.require(sys)
         self.newer = True
         try:
             self._bpf = _loaded(name, entries, newer)
