@@ -59,7 +59,7 @@ def counted_by_kernel(name: str) -> int:
 
 def read_detached(times: SoftirqTimes) -> dict[str, TypeTimes]:
     """What was counted in the end: nothing is added any more while it is read."""
-    for link in times._bpf._open:
+    for link in reversed(times._bpf._open):  # what was raised before still ends
         link.close()
     return times.read()
 
