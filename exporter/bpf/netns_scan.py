@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from exporter.bpf import mib_names, objects
 from exporter.bpf.kernel_btf import KernelBtf
 from exporter.bpf.loader import BpfObject
-from exporter.errors import SourceError
+from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,7 +118,7 @@ class NetnsScan:
         self._bpf = BpfObject(path or objects.find("netns_scan"))
         try:
             self._bpf.set_max_entries("rows", capacity)
-            self._bpf.load()
+            self._load()
             self.columns = Columns(self._bpf.btf, KernelBtf())
             self._width = self._bpf.map("rows").value_size
             self._memory = self._bpf.map("rows").mapped()
@@ -129,6 +129,13 @@ class NetnsScan:
         self._places: dict[int, int] = {}
         self._rows: dict[int, Row] = {}
         self.over_capacity = 0
+
+    def _load(self) -> None:
+        try:
+            self._bpf.load()
+        except UnsupportedError as error:
+            message = f"{error}; the kernel scan needs Linux 5.19"  # for bpf_map_lookup_percpu_elem
+            raise UnsupportedError(message) from error
 
     def scan(self) -> None:
         """Fill all rows anew. Raises SourceError when the program fails."""

@@ -232,3 +232,16 @@ def test_a_scan_that_disagrees_is_given_up_and_procfs_stays(
     asked = [cycle.values["kubeskoop_icmp_in_echo_requests_total", pair.left.pod] for cycle in found]
     assert (asked, used.disagreements, used.active) == ([0] * 4, 1, False)
     assert "snmp Icmp InEchos: procfs 0, then scan 3, then procfs 0" in used.reason
+
+
+def test_namespaces_without_a_place_are_read_from_procfs_and_counted(
+    pair: Pair, cycles: Callable[..., list[Cycle]]
+) -> None:
+    used = KernelScan(Path("/proc"), lambda: NetnsScan(capacity=1))
+
+    found = cycles(used, (pair.left, pair.right), 4)
+
+    everything = ["netstat", "snmp", "snmp6"]
+    assert [cycle.read for cycle in found] == [[everything] * 2] * 4
+    assert used.disagreements == 0
+    assert used.over_capacity >= 4 * 2
