@@ -95,7 +95,8 @@ def _check(options: Namespace, known: Registry) -> None:
     rows = reports.checked(known, parts.collector.cycle().outcomes)
     print(reports.as_json(rows) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
-        scan = features.Feature("kernel scan", parts.scan.reason)
+        reason = parts.scan.reason if parts.scan else "switched off by metrics.kernelScan"
+        scan = features.Feature("kernel scan", reason)
         print(reports.features_text((*features.survey(Path(options.sys), objects.every()), scan)))
     parts.collector.close()
 

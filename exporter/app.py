@@ -38,7 +38,7 @@ class Parts:
     health: Health
     schedule: Schedule
     answers: Answers
-    scan: KernelScan
+    scan: KernelScan | None
 
 
 def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
@@ -49,7 +49,7 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     selected = {spec.name for spec in config.probes}
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
     per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
-    scan = KernelScan(env.proc)
+    scan = KernelScan(env.proc) if config.kernel_scan else None
     collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming, scan=scan)
     health = Health(config.node, config.namings, collector.costs)
     schedule = Schedule(collector, health, config.interval)

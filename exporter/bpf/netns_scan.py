@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.bpf.mib_names import Mib
 
 # Namespaces that have a place, 3.6 KiB of kernel memory each; further ones are visited as if there were no scan.
-CAPACITY: Final = 2048
+CAPACITY: Final = 1024
 FILES: Final = {"snmp": ("Ip", "Icmp", "Tcp", "Udp"), "netstat": ("TcpExt", "IpExt"), "snmp6": ("snmp6",)}
 _WORD: Final = 8  # bytes
 _INODE: Final = struct.Struct("=Q")  # first in a row
