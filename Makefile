@@ -5,7 +5,7 @@ BIN := .venv/bin
 CONFIG ?=
 LISTEN ?=
 
-.PHONY: run test setup generate lint bench golden clean
+.PHONY: run test setup bpf generate lint bench golden clean
 
 run: setup ## generate the bundle and start the exporter in the foreground
 	$(BIN)/python generate.py
@@ -15,11 +15,15 @@ test: setup lint ## every check and every test
 	$(BIN)/python generate.py --check
 	$(BIN)/python -m pytest
 
-setup: .venv/.ready ## virtual environment, pinned dependencies, system packages where we are root
+setup: .venv/.ready ## virtual environment, pinned dependencies, system packages where we are root, eBPF programs
+	@$(MAKE) --silent bpf || echo "setup: eBPF programs are not built; probes that need them will say that they are unsupported"
 
 .venv/.ready: pyproject.toml setup.sh
 	PYTHON=$(PYTHON) ./setup.sh
 	touch $@
+
+bpf: ## compile the eBPF programs into bpf/build
+	$(MAKE) -C bpf
 
 generate: setup ## write bundle/ anew
 	$(BIN)/python generate.py
@@ -29,7 +33,8 @@ lint: setup ## style, types, layers, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell exporter dashboards alerts scrape docs tests README.md CHANGELOG.md generate.py
+	$(BIN)/codespell exporter bpf dashboards alerts scrape docs tests README.md CHANGELOG.md generate.py
+	@if command -v clang-format >/dev/null; then $(MAKE) --silent -C bpf check; else echo "lint: no clang-format, bpf/ is not checked"; fi
 
 bench: setup ## measure what the README promises
 	$(BIN)/python -m tests.bench

@@ -5,8 +5,9 @@ cd "$(dirname "$0")"
 
 PYTHON=${PYTHON:-python3}
 # prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations.
-# iproute2, iptables, iputils-ping, procps: namespaces in tests.
-PACKAGES="prometheus victoria-metrics iproute2 iptables iputils-ping procps"
+# iproute2, iptables, nftables, iputils-ping, procps: namespaces in tests, and packets lost on purpose.
+# clang, llvm, libbpf-dev: compile bpf/; libbpf1 loads it; bpftool: a second opinion on what is loaded; clang-format: lint.
+PACKAGES="prometheus victoria-metrics iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format"
 
 missing=""
 for package in $PACKAGES; do
@@ -19,10 +20,10 @@ if [ -n "$missing" ]; then
         for package in $missing; do
             # Debian starts a Prometheus of its own on installation; a test machine does not need it.
             DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
-                echo "setup: $package could not be installed; tests that need it will be skipped and say so"
+                echo "setup: $package could not be installed; what needs it will be skipped and say so"
         done
     else
-        echo "setup: not root, so these packages stay missing (tests that need them will be skipped):$missing"
+        echo "setup: not root, so these packages stay missing (what needs them will be skipped):$missing"
     fi
 fi
 

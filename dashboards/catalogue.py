@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dashboards import further
 from dashboards.boards import (
     conntrack,
+    drops,
     exporter,
     ip,
     ipvs,
@@ -36,6 +37,7 @@ SUBJECTS = tuple(
     for module in (
         traffic,
         tcp,
+        drops,
         udp,
         ip,
         sockets,

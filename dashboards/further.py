@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dashboards import units
 from dashboards.panel import Board, Panel, Query, Row
-from dashboards.views import NODES, PODS, TO_NODE
+from dashboards.views import NODES, PODS, SLOW, TO_NODE
+from exporter.model.metric import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,13 +57,17 @@ def _single(metric: Metric, spec: ProbeSpec) -> Panel:
     advice = metric.advice or spec.advice
     return Panel(
         title=f"{metric.name}",
-        description=f"{metric.help} {advice}".strip(),
+        description=f"{_what(metric)}{metric.help} {advice}".strip(),
         queries=tuple(_queries(metric, "")),
         unit=units.of(metric),
         width=8,
         height=7,
         links=(TO_NODE,),
     )
+
+
+def _what(metric: Metric) -> str:
+    return f"What {SLOW:.0%} of the observations stay below. " if metric.kind is Kind.HISTOGRAM else ""
 
 
 def _shared(metrics: list[Metric], spec: ProbeSpec) -> Iterator[Panel]:

@@ -9,7 +9,19 @@ from dashboards import units
 from dashboards.panel import Link, Panel, Query, Step
 from exporter.errors import DeclarationError
 from exporter.model.metric import Identity, Kind, Label, Metric, Scope
-from exporter.model.promql import HOST, Expr, LabelKey, Matcher, clamp_min, gauge, increase, rate, topk, total
+from exporter.model.promql import (
+    HOST,
+    Expr,
+    LabelKey,
+    Matcher,
+    clamp_min,
+    gauge,
+    increase,
+    quantile,
+    rate,
+    topk,
+    total,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +30,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # series per query of a pod panel: more lines than that nobody can tell apart
 _SHOWN_ON_NODES = 20  # as above, for series of devices, caches and the like
+SLOW = 0.99  # share of a histogram's observations that its panel shows the limit of
 _IDLE = 0.001  # events per second below which a share of them says nothing
 
 ON_NODE = Matcher(Identity.NODE, "=~", "$node")
@@ -68,6 +81,8 @@ class View:
 
     def value(self, metric: Metric, *keep: LabelKey, only: tuple[Matcher, ...] = ()) -> Expr:
         """What a metric of its kind is drawn as."""
+        if metric.kind is Kind.HISTOGRAM:
+            return quantile(SLOW, metric, *self._matchers(metric), *only, by=(*self.by, *keep))
         return (self.rate if metric.kind is Kind.COUNTER else self.now)(metric, *keep, only=only)
 
     def share(self, part: Expr, whole: Expr) -> Expr:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__, app, config, registry
+from exporter.bpf import features, objects
 from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
@@ -92,6 +94,10 @@ def _check(options: Namespace, known: Registry) -> None:
     parts = app.assemble(settings, known, *_trees(options))
     rows = reports.checked(known, parts.collector.cycle().outcomes)
     print(reports.as_json(rows) if options.json else reports.check_text(rows))
+    if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
+        reason = parts.scan.reason if parts.scan else "switched off by metrics.kernelScan"
+        scan = features.Feature("kernel scan", reason)
+        print(reports.features_text((*features.survey(Path(options.sys), objects.every()), scan)))
     parts.collector.close()
 
 

@@ -18,6 +18,7 @@ from exporter.model.probe import Env
 from exporter.runtime.attempt import attempt
 from exporter.runtime.collector import Collector, RunningProbe
 from exporter.runtime.health import Health
+from exporter.runtime.kernel_scan import KernelScan
 from exporter.runtime.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Parts:
     health: Health
     schedule: Schedule
     answers: Answers
+    scan: KernelScan | None
 
 
 def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
@@ -47,11 +49,12 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     selected = {spec.name for spec in config.probes}
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
     per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
-    collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming)
+    scan = KernelScan(env.proc) if config.kernel_scan else None
+    collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming, scan=scan)
     health = Health(config.node, config.namings, collector.costs)
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
-    return Parts(collector, health, schedule, answers)
+    return Parts(collector, health, schedule, answers, scan)
 
 
 def _tell_hidden(env: Env) -> None:

@@ -61,6 +61,7 @@ class Config:
         interval: seconds between cycles.
         timestamps: whether samples carry their time.
         namings: dialects to expose.
+        kernel_scan: whether counters are taken by eBPF where the kernel can.
         max_series: most series exposed.
         probes: selected probes, sorted by name.
         options: probe name -> option name -> value, defaults filled in.
@@ -73,6 +74,7 @@ class Config:
     interval: float
     timestamps: bool
     namings: tuple[Naming, ...]
+    kernel_scan: bool
     max_series: int
     probes: tuple[ProbeSpec, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
         interval=float(settings["metrics.interval"]),
         timestamps=settings["metrics.timestamps"] or Naming.INSPECTOR in namings,
         namings=namings,
+        kernel_scan=settings["metrics.kernelScan"],
         max_series=int(settings["metrics.maxSeries"]),
         probes=probes,
         options=options,

@@ -8,6 +8,7 @@ import pkgutil
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from exporter import probes as probe_package
@@ -62,7 +63,7 @@ class Registry:
     def _names(self) -> dict[str, Metric]:
         found: dict[str, Metric] = {}
         for metric in self.metrics():
-            for name in (*(metric.name_in(naming) for naming in Naming), *metric.aliases):
+            for name in metric.all_names():
                 found.setdefault(name, metric)
         return found
 
@@ -99,7 +100,7 @@ def validate(registry: Registry) -> None:
     taken: dict[str, Metric] = {}
     for metric in registry.metrics():
         _validate_metric(metric)
-        for name in dict.fromkeys((*(metric.name_in(naming) for naming in Naming), *metric.aliases)):
+        for name in metric.all_names():
             if taken.setdefault(name, metric) is not metric:
                 raise DeclarationError(f"name {name} is declared twice: by {metric.probe} and {taken[name].probe}")
     for name, metric in taken.items():
@@ -119,6 +120,9 @@ def _validate_metric(metric: Metric) -> None:
         raise DeclarationError(f"{where}: says no source")
     if metric.name.endswith("_total") and metric.kind is not Kind.COUNTER:
         raise DeclarationError(f"{where}: a name ending in _total must be a counter")
+    ascending = all(low < high for low, high in pairwise((0.0, *metric.buckets)))
+    if bool(metric.buckets) != (metric.kind is Kind.HISTOGRAM) or not ascending:
+        raise DeclarationError(f"{where}: a histogram, and nothing else, has ascending buckets above 0")
     reserved = {identity.name_in(naming) for naming in Naming for identity in IDENTITY_LABELS[naming]}
     for label in metric.labels:
         if not _NAME.fullmatch(label.name) or (label.name in reserved and not metric.external):

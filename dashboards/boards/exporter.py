@@ -126,6 +126,19 @@ _COST = (
         (Step(0.5, Colour.WATCH),),
     ),
     topic(
+        "Kernel scan in use",
+        "1 where eBPF copies the counters of all namespaces at once, 0 where they are read from procfs, which costs "
+        "more and loses nothing.",
+        (health.SCAN_ACTIVE, ""),
+    ),
+    topic(
+        "Kernel scan given up or full",
+        "Disagreements with procfs, which end the use of the scan, and namespaces that it had no place for.",
+        (health.SCAN_DISAGREEMENTS, "disagreements"),
+        (health.SCAN_OVER_CAPACITY, "no place"),
+        steps=(Step(0.001, Colour.WATCH),),
+    ),
+    topic(
         "Namespaces seen",
         "Network namespaces of pods in the last cycle. Compare with the pods that the node should run.",
         (health.PODS, "namespaces"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_nodes
-from dashboards.views import share, topic
-from exporter.probes import softnet
+from dashboards.views import label_of, share, topic
+from exporter.probes import softirq, softnet
+
+_TYPE = (label_of(softirq.SCHED_SLOW, "softirq_type"),)
 
 SUBJECT = Subject(
     slug="softnet",
     title="Receive path",
     description="How the node's processors take packets from the devices, and where they fall behind.",
-    probes=("softnet",),
+    probes=("softnet", "softirq"),
     tables=(
         worst_nodes(
             softnet.DROPPED,
@@ -54,6 +56,26 @@ SUBJECT = Subject(
             softnet.DROPPED,
             softnet.PROCESSED,
             (Step(0.0001, Colour.WATCH), Step(0.001, Colour.BAD)),
+        ),
+        topic(
+            "Time soft interrupts wait and run",
+            "What 99% of the network's soft interrupts stay below, between raise and start and between start and end. "
+            "A rise is jitter for every pod of the node.",
+            (softirq.SCHEDULE_SECONDS, "waiting"),
+            (softirq.EXECUTE_SECONDS, "running"),
+            keep=_TYPE,
+            steps=(Step(0.01, Colour.WATCH), Step(0.1, Colour.BAD)),
+        ),
+        topic(
+            "Slow soft interrupts",
+            "Soft interrupts that waited or ran longer than 10 ms and than 100 ms. Each delays all packets of its "
+            "processor by that time.",
+            (softirq.SCHED_SLOW, "waited over 10 ms"),
+            (softirq.SCHED_VERY_SLOW, "waited over 100 ms"),
+            (softirq.EXECUTE_SLOW, "ran over 10 ms"),
+            (softirq.EXECUTE_VERY_SLOW, "ran over 100 ms"),
+            keep=_TYPE,
+            steps=(Step(0.1, Colour.WATCH),),
         ),
     ),
 )

@@ -11,6 +11,7 @@ from exporter.model.metric import Naming
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.bpf.features import Feature
     from exporter.model.snapshot import Outcome
     from exporter.registry import Registry
 
@@ -43,6 +44,13 @@ def check_text(rows: list[dict[str, Any]]) -> str:
         lines.append(f"{row['probe']:<{width}}  {row['status'].upper():<12} {remark}".rstrip())
         lines += [f"{'':<{width}}  needs {need['what']} ({need['kind']}): {need['why']}" for need in row["requires"]]
     return "\n".join(lines)
+
+
+def features_text(features: Sequence[Feature]) -> str:
+    """What this machine offers to eBPF, below the probes; indented, as it is about none of them alone."""
+    width = max(len(feature.name) for feature in features)
+    rows = [f"  {one.name:<{width}}  {f'no: {one.lacking}' if one.lacking else 'yes'}" for one in features]
+    return "\n".join(["", "  eBPF on this machine:", *rows])
 
 
 def listed(registry: Registry) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def _empty() -> dict[str, str]:
 
 
 def _filled(now: Snapshot, before: Snapshot | None, interval: float) -> dict[str, str]:
-    series = sum(len(table.rows) * len(table.metrics) for table in now.tables)
+    series = sum(len(table.rows) * table.width for table in now.tables)
     count = max(len(now.pods) - 1, 0)  # not even the host when namespaces could not be listed
     busiest = {} if before is None else _rates(now, before)
     shown = now.pods[:1] + tuple(sorted(now.pods[1:], key=lambda pod: -_busy(busiest.get(pod, []))))[:_MOST_PODS]
@@ -68,14 +68,14 @@ def _rates(now: Snapshot, before: Snapshot) -> dict[Pod, list[tuple[float, Metri
         for table in before.tables
         for row in table.rows
         for metric, value in zip(table.metrics, row.values, strict=True)
-        if metric.kind is Kind.COUNTER and value is not None
+        if metric.kind is Kind.COUNTER and isinstance(value, int | float)
     }
     found: dict[Pod, list[tuple[float, Metric, str]]] = {}
     for table in now.tables:
         for row in table.rows:
             for metric, value in zip(table.metrics, row.values, strict=True):
                 was = earlier.get((metric, row.pod, row.labels))
-                if was is not None and value is not None and value > was and elapsed > 0:
+                if was is not None and isinstance(value, int | float) and value > was and elapsed > 0:
                     found.setdefault(row.pod, []).append(((value - was) / elapsed, metric, " ".join(row.labels)))
     return {pod: sorted(rates, key=lambda rate: -rate[0])[:_MOST_COUNTERS] for pod, rates in found.items()}
 
@@ -93,7 +93,7 @@ def _probe_rows(snapshot: Snapshot) -> Iterator[str]:
     series: dict[str, int] = {}
     for table in snapshot.tables:
         probe = table.metrics[0].probe
-        series[probe] = series.get(probe, 0) + len(table.rows) * len(table.metrics)
+        series[probe] = series.get(probe, 0) + len(table.rows) * table.width
     for outcome in sorted(snapshot.outcomes, key=lambda outcome: (_ORDER.index(outcome.status), outcome.probe)):
         off = outcome.status is Status.DISABLED
         yield (

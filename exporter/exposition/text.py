@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from exporter.exposition import spelling
 from exporter.model.metric import IDENTITY_LABELS, Identity, Kind, Metric, Naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from exporter.model.pod import Pod
-    from exporter.model.snapshot import Number, Row, Table
+    from exporter.model.snapshot import Histogram, Number, Table, Value
 
 _Keys: TypeAlias = "list[tuple[Pod, tuple[str, ...]]]"
 
@@ -33,7 +34,7 @@ class Format(Enum):
 class _Family(NamedTuple):
     """One rendered family: the numbers it was made of, and its lines, which are the same in both formats."""
 
-    numbers: tuple[Number | None, ...]
+    numbers: tuple[Value | None, ...]
     template: bytes
     lines: bytes
 
@@ -87,10 +88,10 @@ class Renderer:
         known = self._layouts.get((table.metrics, naming))
         if known is not None and known.keys == keys:
             return known
-        return _Layout(keys, self._label_blocks(table, naming))
+        return _Layout(keys, self._label_blocks(keys, table.metrics[0], naming))
 
     def _lines(
-        self, layout: _Layout, metric: Metric, naming: Naming, numbers: tuple[Number | None, ...], stamp: bytes
+        self, layout: _Layout, metric: Metric, naming: Naming, numbers: tuple[Value | None, ...], stamp: bytes
     ) -> bytes:
         """Lines of one family. A number that is None has no line."""
         known = layout.families.get(metric)
@@ -98,27 +99,46 @@ class Renderer:
             return known.lines
         if None in numbers:
             present = [index for index, number in enumerate(numbers) if number is not None]
-            template = _template(metric, naming, [layout.blocks[index] for index in present])
-            texts = spelling.column(number for number in numbers if number is not None)
+            template = self._template(layout, metric, naming, present)
+            numbers_present: Iterable[Value] = (number for number in numbers if number is not None)
         else:
             whole = known is not None and None not in known.numbers
-            template = known.template if known and whole else _template(metric, naming, layout.blocks)
-            texts = spelling.column(cast("tuple[Number, ...]", numbers))
+            template = known.template if known and whole else self._template(layout, metric, naming)
+            numbers_present = cast("tuple[Value, ...]", numbers)
+        if metric.kind is Kind.HISTOGRAM:
+            numbers_present = chain.from_iterable(map(_flat, cast("Iterable[Histogram]", numbers_present)))
+        texts = spelling.column(cast("Iterable[Number]", numbers_present))
         lines = template % (tuple(text + stamp for text in texts) if stamp else texts)
         layout.families[metric] = _Family(numbers, template, lines)
         return lines
 
-    def _label_blocks(self, table: Table, naming: Naming) -> list[bytes]:
-        """`{...} %b` of each row as part of a template, labels sorted by name as the official client does."""
-        own = [label.name for label in table.metrics[0].labels]
+    def _template(self, layout: _Layout, metric: Metric, naming: Naming, present: Sequence[int] | None = None) -> bytes:
+        """All lines of a family with a place for each number, or those of some rows."""
+        name = metric.name_in(naming).encode()
+        rows = range(len(layout.keys)) if present is None else present
+        if metric.kind is not Kind.HISTOGRAM:
+            return b"".join(b"%b%b" % (name, layout.blocks[row]) for row in rows)
+        bounds = [self._label_blocks(layout.keys, metric, naming, le) for le in _bounds(metric, naming)]
+        lines = []
+        for row in rows:
+            lines += [b"%b_bucket%b" % (name, blocks[row]) for blocks in bounds]
+            lines += [b"%b_count%b" % (name, layout.blocks[row]), b"%b_sum%b" % (name, layout.blocks[row])]
+        return b"".join(lines)
+
+    def _label_blocks(self, keys: _Keys, metric: Metric, naming: Naming, le: bytes = b"") -> list[bytes]:
+        """`{...} %b` of each row as part of a template, labels sorted by name as the official client does.
+
+        With `le`, the bound of a bucket is one of the labels.
+        """
+        own = [label.name for label in metric.labels]
         identity = IDENTITY_LABELS[naming]
-        names = [*(each.name_in(naming) for each in identity), *own]
+        names = [*(each.name_in(naming) for each in identity), *own, *(["le"] if le else [])]
         order = sorted(range(len(names)), key=names.__getitem__)
         pattern = b"{%b} %%%%b\n" % b",".join(b'%b="%%b"' % names[index].encode() for index in order)
         identity_of = _identity_values(identity, self._node)
         blocks = []
-        for row in table.rows:
-            values = [*identity_of(row), *map(spelling.label, row.labels)]
+        for pod, labels in keys:
+            values = [*identity_of(pod), *map(spelling.label, labels), le]
             blocks.append(pattern % tuple(values[index].replace(b"%", b"%%") for index in order))
         return blocks
 
@@ -128,9 +148,17 @@ def _stamp(taken_at: float, wire: Format) -> bytes:
     return b" %d" % milliseconds if wire is Format.TEXT else b" %.3f" % (milliseconds / 1000)
 
 
-def _template(metric: Metric, naming: Naming, blocks: list[bytes]) -> bytes:
-    name = metric.name_in(naming).encode()
-    return b"".join(b"%b%b" % (name, block) for block in blocks)
+def _bounds(metric: Metric, naming: Naming) -> list[bytes]:
+    """Values of `le`."""
+    levels = metric.level_labels and naming is Naming.INSPECTOR
+    bounds = range(len(metric.buckets)) if levels else map(float, metric.buckets)
+    return [*(b"%d" % bound if levels else spelling.number(bound) for bound in bounds), b"+Inf"]
+
+
+def _flat(histogram: Histogram) -> tuple[Number, ...]:
+    """The numbers of its lines: buckets with all smaller ones, their count, their sum."""
+    cumulative = tuple(accumulate(histogram.counts))
+    return (*cumulative, cumulative[-1], histogram.sum)
 
 
 @cache
@@ -145,7 +173,7 @@ def _header(metric: Metric, naming: Naming, wire: Format) -> bytes:
     return b"# HELP %b %b\n# TYPE %b %b\n" % (name, spelling.label(metric.help), name, kind)
 
 
-def _identity_values(identity: tuple[Identity, ...], node: str) -> Callable[[Row], tuple[bytes, ...]]:
+def _identity_values(identity: tuple[Identity, ...], node: str) -> Callable[[Pod], tuple[bytes, ...]]:
     node_text = spelling.label(node)
 
     def value(each: Identity, pod: Pod) -> bytes:
@@ -155,4 +183,4 @@ def _identity_values(identity: tuple[Identity, ...], node: str) -> Callable[[Row
             return b"ns%d" % pod.netns
         return spelling.label(pod.namespace if each is Identity.NAMESPACE else pod.name)
 
-    return lambda row: tuple(value(each, row.pod) for each in identity)
+    return lambda pod: tuple(value(each, pod) for each in identity)

@@ -98,6 +98,26 @@ NETNS_GONE = _own(
     unit=Unit.EVENTS,
     help="Network namespaces that ended while they were being read.",
 )
+SCAN_ACTIVE = _own(
+    name="kernel_scan_active",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Whether the counters of namespaces come from the kernel scan (1) or from procfs (0).",
+    advice="Nothing is lost, collecting costs more: `net-exporter check` prints why the scan is not used.",
+)
+SCAN_DISAGREEMENTS = _own(
+    name="kernel_scan_disagreements_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Times the kernel scan found another number than procfs, which ends its use.",
+    advice="The log names counter, numbers and kernel: report them; procfs is used until the next start.",
+)
+SCAN_OVER_CAPACITY = _own(
+    name="kernel_scan_over_capacity_total",
+    kind=Kind.COUNTER,
+    unit=Unit.OBJECTS,
+    help="Namespaces read from procfs because the kernel scan had no place for them, added up over the cycles.",
+)
 BUILD_INFO = _own(
     name="build_info",
     kind=Kind.GAUGE,
@@ -153,6 +173,9 @@ METRICS = (
     SERIES,
     SERIES_DROPPED,
     NETNS_GONE,
+    SCAN_ACTIVE,
+    SCAN_DISAGREEMENTS,
+    SCAN_OVER_CAPACITY,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_MEMORY,

@@ -18,6 +18,7 @@ class Kind(Enum):
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    HISTOGRAM = "histogram"
 
 
 class Scope(Enum):
@@ -104,13 +105,15 @@ class Metric:
     Args:
         probe: name of the probe that measures it; part of both names.
         name: rest of the name. New names follow Prometheus conventions; inherited ones are kept as users know them.
-        kind: counter or gauge.
+        kind: counter, gauge or histogram.
         unit: what is counted.
         help: one sentence; appears as HELP and in the reference.
         scope: node, network namespace or pod.
         source: kernel interface it is read from, for people.
         column: the kernel's own name of the number within the source; the key by which it is picked from a row.
         labels: labels besides the identity labels.
+        buckets: of a histogram, the upper bounds in its unit, ascending; a bucket without bound follows.
+        level_labels: whether `le` in the inspector dialect is the number of the bucket, as users of it know.
         advice: what to do when it rises; falls back to the probe's advice.
         kubeskoop: full name in that dialect where it is not `kubeskoop_<probe>_<name>`.
         inspector: full name in that dialect where it is not `inspector_pod_<probe><name>`.
@@ -128,6 +131,8 @@ class Metric:
     source: str
     column: str = ""
     labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+    level_labels: bool = False
     advice: str = ""
     kubeskoop: str = ""
     inspector: str = ""
@@ -140,6 +145,18 @@ class Metric:
         if naming is Naming.KUBESKOOP:
             return self.kubeskoop or f"kubeskoop_{self.probe}_{self.name}"
         return self.inspector or f"inspector_pod_{self.probe}{self.name}"
+
+    @property
+    def width(self) -> int:
+        """Series that one value of it makes: for a histogram its buckets, their sum and their count."""
+        return len(self.buckets) + 3 if self.kind is Kind.HISTOGRAM else 1
+
+    def all_names(self) -> tuple[str, ...]:
+        """Every name that leads here: of both dialects, of a histogram's series, and aliases; without repetition."""
+        names = dict.fromkeys(self.name_in(naming) for naming in Naming)
+        parts = ("_bucket", "_count", "_sum") if self.kind is Kind.HISTOGRAM else ()
+        series = (f"{name}{part}" for name in names for part in parts)
+        return tuple(dict.fromkeys((*names, *series, *self.aliases)))
 
     def label_names(self, naming: Naming) -> tuple[str, ...]:
         """All label names of a sample in one dialect, in the order of the exposition line."""

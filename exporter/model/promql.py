@@ -184,6 +184,20 @@ def predict_linear(metric: Metric, *matchers: Matcher, window: str, seconds: int
     return Expr(lambda r: f"predict_linear({ranged(r)}, {seconds})", _labels(metric), (metric,))
 
 
+def quantile(share: float, metric: Metric, *matchers: Matcher, by: tuple[LabelKey, ...] = (), window: str = "") -> Expr:
+    """The value that so large a share of a histogram's observations stays below, by the labels named."""
+    if metric.kind is not Kind.HISTOGRAM:
+        raise DeclarationError(f"{metric.probe}.{metric.name} is a {metric.kind.value}, a quantile needs a histogram")
+    _require(_selector(metric, matchers), by, "a quantile")
+
+    def write(rendering: Rendering) -> str:
+        labels = ", ".join(("le", *map(rendering.label, by)))
+        buckets = f"{_select(metric, matchers, rendering, '_bucket')}[{window or rendering.window}]"
+        return f"histogram_quantile({_number(share)}, sum by ({labels}) (rate({buckets})))"
+
+    return Expr(write, frozenset(by), (metric,))
+
+
 def total(expr: Expr, *by: LabelKey) -> Expr:
     """`sum`, keeping the labels named."""
     return aggregate("sum", expr, *by)
@@ -238,9 +252,9 @@ def _range(metric: Metric, matchers: tuple[Matcher, ...], window: str, kind: Kin
     return lambda r: f"{selector.render(r)}[{window or r.window}]"
 
 
-def _select(metric: Metric, matchers: tuple[Matcher, ...], rendering: Rendering) -> str:
+def _select(metric: Metric, matchers: tuple[Matcher, ...], rendering: Rendering, suffix: str = "") -> str:
     inside = ", ".join((*rendering.matchers, *(matcher.render(rendering) for matcher in matchers)))
-    return metric.name_in(rendering.naming) + (f"{{{inside}}}" if inside else "")
+    return metric.name_in(rendering.naming) + suffix + (f"{{{inside}}}" if inside else "")
 
 
 def _labels(metric: Metric) -> frozenset[LabelKey]:

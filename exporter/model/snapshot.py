@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 Number: TypeAlias = int | float
 
 
+class Histogram(NamedTuple):
+    """How many observations fell into each bucket, and their sum.
+
+    Args:
+        counts: of each bucket alone, the one without bound last.
+        sum: of all observed values, in the metric's unit.
+    """
+
+    counts: tuple[int, ...]
+    sum: Number
+
+
+Value: TypeAlias = Number | Histogram
+
+
 class Row(NamedTuple):
     """The numbers of one owner (and one set of extra label values), in the order of the table's metrics.
 
@@ -23,7 +38,7 @@ class Row(NamedTuple):
 
     pod: Pod
     labels: tuple[str, ...]
-    values: Sequence[Number | None]
+    values: Sequence[Value | None]
 
 
 @dataclass(slots=True)
@@ -38,11 +53,16 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     columns: tuple[str, ...] = field(init=False)
 
+    @property
+    def width(self) -> int:
+        """Series in each row."""
+        return sum(metric.width for metric in self.metrics)
+
     def __post_init__(self) -> None:
         """Remember by which names the metrics are picked from a row of a source."""
         self.columns = tuple(metric.column for metric in self.metrics)
 
-    def add(self, pod: Pod, values: Sequence[Number | None], *labels: str) -> None:
+    def add(self, pod: Pod, values: Sequence[Value | None], *labels: str) -> None:
         """Append a row; `labels` are the values of the metrics' own labels, in their order."""
         self.rows.append(Row(pod, labels, values))
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from exporter.model.pod import NetnsRef
     from exporter.model.probe import Env, Probe, ProbeSpec, Reader
+    from exporter.runtime.kernel_scan import KernelScan
     from exporter.runtime.sweep import Past
 
 _POLL = 0.05  # how often a running cycle is looked at for a hang
@@ -41,6 +42,7 @@ class Costs:
     cpu_seconds: float = 0.0
     namespaces_gone: int = 0
     series_dropped: Counter[str] = field(default_factory=Counter)
+    scan: KernelScan | None = None
 
 
 class _LeftBehindError(BaseException):
@@ -110,7 +112,7 @@ class _Run(threading.Thread):
 class Collector:
     """Runs cycles one after the other and keeps the books about them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the composition root hands over everything
         self,
         env: Env,
         probes: Collection[RunningProbe],
@@ -118,8 +120,10 @@ class Collector:
         discover: Callable[[Env], tuple[NetnsRef, ...]],
         *,
         max_series: int,
+        scan: KernelScan | None = None,
     ) -> None:
-        self.costs = Costs()
+        self.costs = Costs(scan=scan)
+        self._scan = scan
         self._env = env
         self._probes = tuple(probes)
         self._disabled = tuple(disabled)
@@ -152,7 +156,7 @@ class Collector:
     def _run(self, refs: tuple[NetnsRef, ...]) -> _Run:
         """Run to the end; each time a step exceeds its deadline, leave that thread and start over without it."""
         while True:
-            run = _Run(Round(self._env, refs, self._past), self._probes, set(self._stuck))
+            run = _Run(Round(self._env, refs, self._past, self._scan), self._probes, set(self._stuck))
             run.start()
             while run.is_alive():
                 run.join(_POLL)
@@ -188,7 +192,7 @@ class Collector:
             for table in result:
                 kept, over_label = limits.within_label_budget(table)
                 kept, over_total = limits.within_total(kept, room)
-                room -= len(kept.rows) * len(kept.metrics)
+                room -= len(kept.rows) * kept.width
                 self.costs.series_dropped[name] += over_label + over_total
                 tables.append(kept)
             outcomes.append(Outcome(name, Status.OK, "", seconds))
@@ -202,7 +206,9 @@ class Collector:
         return next((reader_name(reader) for reader in readers), "")
 
     def close(self) -> None:
-        """Close every probe."""
+        """Close every probe and the kernel scan."""
+        if self._scan is not None:
+            self._scan.close()
         for each in self._probes:
             if not isinstance(each.probe, CollectError):
                 attempt(each.probe.close)

@@ -59,6 +59,9 @@ class Health:
             health.CYCLE_CPU_SECONDS: _one(costs.cpu_seconds),
             health.NETNS_GONE: _one(costs.namespaces_gone),
             health.RENDER_SECONDS: _one(self.render_seconds),
+            health.SCAN_ACTIVE: _one(costs.scan is not None and costs.scan.active),
+            health.SCAN_DISAGREEMENTS: _one(0 if costs.scan is None else costs.scan.disagreements),
+            health.SCAN_OVER_CAPACITY: _one(0 if costs.scan is None else costs.scan.over_capacity),
         }
         if snapshot is None:
             return samples
@@ -96,8 +99,12 @@ def _one(number: float) -> _Samples:
 
 
 def _series(snapshot: Snapshot) -> int:
-    """Numbers that are not gaps."""
-    return sum(len(row.values) - row.values.count(None) for table in snapshot.tables for row in table.rows)
+    """Numbers that are not gaps, and all that a histogram makes."""
+    count = sum(len(row.values) - row.values.count(None) for table in snapshot.tables for row in table.rows)
+    for table in snapshot.tables:
+        wide = [(column, metric.width - 1) for column, metric in enumerate(table.metrics) if metric.width > 1]
+        count += sum(more for row in table.rows for column, more in wide if row.values[column] is not None)
+    return count
 
 
 def statuses(snapshot: Snapshot) -> Iterable[str]:

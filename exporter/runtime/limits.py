@@ -6,13 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from exporter.errors import CollectError
-from exporter.model.snapshot import Row, Table
+from exporter.model.snapshot import Histogram, Row, Table
 
 if TYPE_CHECKING:
     from exporter.model.pod import Pod
 
 
-_NUMBERS = frozenset({int, float, bool, type(None)})
+_NUMBERS = frozenset({int, float, bool, Histogram, type(None)})
 _TEXTS = frozenset({str})
 
 
@@ -63,12 +63,12 @@ def within_label_budget(table: Table) -> tuple[Table, int]:
         used[row.pod] += 1
         if used[row.pod] <= budget:
             kept.append(row)
-    return Table(table.metrics, kept), (len(table.rows) - len(kept)) * len(table.metrics)
+    return Table(table.metrics, kept), (len(table.rows) - len(kept)) * table.width
 
 
 def within_total(table: Table, room: int) -> tuple[Table, int]:
     """Cut whole rows beyond `room` series. Returns the table and how many series were cut."""
-    width = len(table.metrics)
+    width = table.width
     fitting = max(room, 0) // width
     if len(table.rows) <= fitting:
         return table, 0

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from exporter.model.pod import NetnsRef, Pod
     from exporter.model.probe import Env, Reader
+    from exporter.runtime.kernel_scan import KernelScan
 
 T = TypeVar("T")
 
 Past: TypeAlias = "Mapping[Pod, Memory]"
 
 
-def reader_name(reader: Reader[Any]) -> str:
+def reader_name(reader: Callable[..., Any]) -> str:
     """Short name for people, for example `snmp.read_netstat`."""
     return f"{reader.__module__.rpartition('.')[2]}.{reader.__name__}"
 
@@ -38,17 +39,25 @@ class Round:
         env: the world.
         refs: the namespaces to visit, the host's first.
         past: `memories` of the round before.
+        scan: spares the visited namespaces the reading of what it finds.
     """
 
-    def __init__(self, env: Env, refs: tuple[NetnsRef, ...], past: Past = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        env: Env,
+        refs: tuple[NetnsRef, ...],
+        past: Past = MappingProxyType({}),
+        scan: KernelScan | None = None,
+    ) -> None:
         self.env = env
         self.refs = refs
         self.host: Pod = refs[0].pod
         self.pids: Mapping[Pod, tuple[int, ...]] = {ref.pod: ref.pids for ref in refs}
         self.gone: set[Pod] = set()
-        self.seconds: dict[Reader[Any], float] = defaultdict(float)
+        self.seconds: dict[Callable[..., Any], float] = defaultdict(float)
         self._results: dict[Reader[Any], dict[Pod, Any]] = defaultdict(dict)
         self._past = past
+        self._scan = scan
         # For the next round. Bounded by the namespaces that live; a thread that hangs and comes back has its own.
         self.memories: dict[Pod, Memory] = {}
 
@@ -59,6 +68,10 @@ class Round:
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
         """Run the readers in every namespace. `on_step` is told what is about to run, so a hang can be blamed."""
+        if self._scan is not None:
+            before = time.perf_counter()
+            self._scan.run()
+            self.seconds[self._scan.run] = time.perf_counter() - before
         visitor = Visitor(self.env.proc)
         try:
             for ref in self.refs:
@@ -81,7 +94,10 @@ class Round:
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
         pod = ref.pod
-        with visitor.visit(ref, host=pod is self.host, before=self._past.get(pod, NOTHING)) as netns:
+        past = self._past.get(pod, NOTHING)
+        row = None if self._scan is None else self._scan.row(pod.netns)
+        believed = row if past.scan_agrees else None
+        with visitor.visit(ref, host=pod is self.host, before=past, scan=believed) as netns:
             self.memories[pod] = netns.memory
             before = time.perf_counter()
             for reader in readers:
@@ -92,6 +108,8 @@ class Round:
                 after = time.perf_counter()
                 self.seconds[reader] += after - before
                 before = after
+            if self._scan is not None and row is not None:
+                netns.memory.scan_agrees = past.scan_agrees or self._scan.agrees(row, past, netns.memory, pod)
 
     def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
         """Results of the namespaces that are still alive.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from exporter.errors import SourceError
 
 if TYPE_CHECKING:
-    from exporter.model.probe import Netns
+    from exporter.model.probe import Counters, Netns
 
 _HEADER = re.compile(rb"\w+: [A-Z]")
 _MOST_PLANS = 256  # one per layout and table
@@ -108,14 +108,14 @@ class Sections:
         return self._content.count(b"\n", 0, offset) + 1
 
 
-def read(netns: Netns) -> Sections:
-    """IPv4 MIB counters of a namespace: sections Ip, Icmp, IcmpMsg, Tcp, Udp, UdpLite."""
-    return netns.parsed("snmp", parse)
+def read(netns: Netns) -> Counters:
+    """IPv4 MIB counters of a namespace: sections Ip, Icmp, Tcp, Udp."""
+    return netns.scanned("snmp") or netns.parsed("snmp", parse)
 
 
-def read_netstat(netns: Netns) -> Sections:
-    """Linux's own counters of a namespace: sections TcpExt, IpExt, MPTcpExt."""
-    return netns.parsed("netstat", parse)
+def read_netstat(netns: Netns) -> Counters:
+    """Linux's own counters of a namespace: sections TcpExt, IpExt."""
+    return netns.scanned("netstat") or netns.parsed("netstat", parse)
 
 
 def parse(content: bytes, path: str) -> Sections:

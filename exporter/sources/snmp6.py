@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from exporter.errors import SourceError, UnsupportedError
 from exporter.sources import snmp
 
 if TYPE_CHECKING:
+    from exporter.model import probe
     from exporter.model.probe import Netns
 
 _MOST_PLANS = 64  # one per table
 
 
-class Counters:
+class Counters(Protocol):
+    """Counters by the kernel's names."""
+
+    def pick(self, columns: tuple[str, ...]) -> tuple[int | None, ...]:
+        """The numbers under `columns`, None for what this kernel does not count. Raises SourceError on garbage."""
+
+
+class FileCounters:
     """The counters of one file; what is not asked for stays text.
 
     Args:
@@ -28,6 +36,10 @@ class Counters:
         self._words = words
         self._path = path
 
+    def columns(self) -> tuple[str, ...]:
+        """Names the kernel prints."""
+        return tuple(name.decode("ascii", "replace") for name in self._words)
+
     def pick(self, columns: tuple[str, ...]) -> tuple[int | None, ...]:
         """The numbers under `columns`, None for what this kernel does not print. Raises SourceError on garbage."""
         words = tuple(map(self._words.get, _encoded(columns)))
@@ -37,22 +49,36 @@ class Counters:
             raise SourceError(self._path, "whole numbers", words) from error
 
 
+class _Scanned:
+    """What the kernel scan found, where all of this file is one section."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, found: probe.Counters) -> None:
+        self._found = found
+
+    def pick(self, columns: tuple[str, ...]) -> tuple[int | None, ...]:
+        return self._found.pick("snmp6", columns)
+
+
 def read(netns: Netns) -> Counters:
     """All counters of a namespace. Raises UnsupportedError where IPv6 is off."""
-    path = f"{netns.root}/net/snmp6"
+    found = netns.scanned("snmp6")
+    if found is not None:
+        return _Scanned(found)
     try:
-        return parse(netns.read("snmp6"), path)
+        return netns.parsed("snmp6", parse)
     except UnsupportedError as error:
         message = f"{error}: IPv6 is off; start the kernel without ipv6.disable=1 to have these counters"
         raise UnsupportedError(message) from error
 
 
-def parse(content: bytes, path: str) -> Counters:
+def parse(content: bytes, path: str) -> FileCounters:
     """The file. Raises SourceError when it was cut short or is not pairs of a name and a number."""
     words = content.split()
     if len(words) % 2 or not content.endswith(b"\n"):
         raise SourceError(path, "a name and a number on each line", content[-80:], line=content.count(b"\n") + 1)
-    return Counters(dict(zip(words[::2], words[1::2], strict=True)), path)
+    return FileCounters(dict(zip(words[::2], words[1::2], strict=True)), path)
 
 
 @lru_cache(maxsize=_MOST_PLANS)

@@ -76,7 +76,7 @@ def test_importing_the_registry_opens_nothing() -> None:
 import sys
 seen = []
 def hook(event, args):
-    if event in {"socket.__new__", "ctypes.dlopen"}:
+    if event == "socket.__new__" or (event == "ctypes.dlopen" and args[0] is not None):  # None: ctypes asks for itself
         seen.append((event, repr(args[:1])))
     elif event == "open" and str(args[0]).startswith(("/proc", "/sys", "/run")):
         seen.append((event, str(args[0])))

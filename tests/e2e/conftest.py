@@ -40,8 +40,15 @@ if role == "server":
     while True:
         connection, _ = tcp.accept(); held.append(connection); connection.sendall(b"x" * 1000)
         if len(held) > 5: held.pop(0).close()
+elif role == "host":
+    while True:
+        socket.socket().connect_ex((address, 9))
+        time.sleep(0.1)
 else:
     keep = []
+    silent = []
+    for _ in range(20):  # its answers go nowhere, so that SYNs are sent again
+        silent.append(socket.socket()); silent[-1].setblocking(False); silent[-1].connect_ex(("10.91.0.77", 80))
     while True:
         try:
             keep.append(socket.create_connection((address, 8080), timeout=2)); keep[-1].recv(1000)
@@ -49,6 +56,7 @@ else:
             udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.settimeout(1)
             udp.sendto(b"question", (address, 5353)); udp.recv(100)
             udp.sendto(b"nobody listens", (address, 9)); udp.close()
+            socket.socket().connect_ex((address, 9))
         except OSError:
             pass
         time.sleep(0.05)
@@ -96,9 +104,11 @@ def pods() -> Iterator[None]:
         for index, name in enumerate(names):
             ip("-n", name, "addr", "add", f"10.91.0.{index + 1}/24", "dev", "eth0")
             ip("-n", name, "link", "set", "eth0", "up")
+            ip("-n", name, "neigh", "add", "10.91.0.77", "lladdr", "02:00:00:00:00:77", "dev", "eth0")
             role = "server" if index == 0 else "client"
             command = ["ip", "netns", "exec", name, sys.executable, "-c", TRAFFIC, "10.91.0.1", role]
             programs.append(subprocess.Popen(command))
+        programs.append(subprocess.Popen([sys.executable, "-c", TRAFFIC, "127.0.0.1", "host"]))
         yield
     finally:
         for program in programs:

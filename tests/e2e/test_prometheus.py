@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 DASHBOARDS = Path(__file__).resolve().parents[2] / "bundle" / "dashboards"
 
 # Metrics that a healthy small node has no series of, each with the reason.
-ABSENT_HERE = {"kubeskoop_conntrack_ignore": "kernels from 5.10 on no longer count it, so it is a gap"}
+ABSENT_HERE = {
+    "kubeskoop_conntrack_ignore": "kernels from 5.10 on no longer count it, so it is a gap",
+    "kubeskoop_packetloss_unattributed_total": "a reason appears once such a drop happened",
+}
+# As above, but only of the host's own namespace.
+ABSENT_ON_THE_HOST = {"kubeskoop_tcpretrans_segments_total": "the host itself sends nothing again; a kind appears once"}
 
 
 def _panels(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -77,8 +82,9 @@ def _excuse(node: Node, expression: str) -> str:
         metric = _metric(name)
         if metric is None:
             continue
-        if metric.name_in(Naming.KUBESKOOP) in ABSENT_HERE:
-            return ABSENT_HERE[metric.name_in(Naming.KUBESKOOP)]
+        absent = ABSENT_HERE | (ABSENT_ON_THE_HOST if 'k8s_pod=""' in expression else {})
+        if metric.name_in(Naming.KUBESKOOP) in absent:
+            return absent[metric.name_in(Naming.KUBESKOOP)]
         row = node.probes.get(metric.probe)
         if row is not None and row["status"] in ("unsupported", "no_data"):
             return f"probe {metric.probe} is {row['status']} here: {row['reason']}"

@@ -353,3 +353,35 @@ def test_a_query_that_makes_no_sense_cannot_be_built(build: Callable[[], Any], r
     with pytest.raises(DeclarationError) as raised:
         build()
     assert str(raised.value) == reason
+
+
+LATENCY = Metric(
+    probe="test",
+    name="latency_seconds",
+    kind=Kind.HISTOGRAM,
+    unit=Unit.SECONDS,
+    help="How long it took.",
+    scope=Scope.NETNS,
+    source="a test",
+    buckets=(0.001, 1.0),
+)
+
+
+def test_a_quantile_keeps_the_bounds_and_the_labels_named() -> None:
+    expr = promql.quantile(0.99, LATENCY, Matcher(POD, "=", "web"), by=(POD,))
+    rendered = expr.render(OURS)
+    assert rendered == (
+        "histogram_quantile(0.99, sum by (le, k8s_pod) "
+        '(rate(kubeskoop_test_latency_seconds_bucket{k8s_pod="web"}[5m])))'
+    )
+    assert (expr.labels, expr.metrics) == (frozenset({POD}), (LATENCY,))
+    promql_parser.parse(rendered)
+
+
+def test_a_quantile_of_anything_but_a_histogram_and_the_rate_of_one_are_refused() -> None:
+    with pytest.raises(DeclarationError, match="a quantile needs a histogram"):
+        promql.quantile(0.5, LEVEL)
+    with pytest.raises(DeclarationError, match="is a histogram, this needs a counter"):
+        promql.rate(LATENCY)
+    with pytest.raises(DeclarationError, match="names label"):
+        promql.quantile(0.5, LATENCY, by=(Label(name="nowhere", help="Not there."),))

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Streaming exceptions to user space, at a bounded rate, with every loss counted. */
+#ifndef EVENTS_H
+#define EVENTS_H
+
+#include "maps.h"
+
+#define NSEC_PER_SEC 1000000000ull
+
+/* Events per CPU and second; 0 streams none. */
+const volatile __u32 events_per_second = 100;
+
+struct event_budget {
+	__u64 second;
+	__u64 used;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct event_budget);
+} event_budgets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+} events SEC(".maps");
+
+static __always_inline int event_permitted(void)
+{
+	__u32 zero = 0;
+	__u64 now = bpf_ktime_get_ns() / NSEC_PER_SEC;
+	struct event_budget *budget = bpf_map_lookup_elem(&event_budgets, &zero);
+
+	if (!budget)
+		return 0;
+	if (budget->second != now) {
+		budget->second = now;
+		budget->used = 0;
+	}
+	if (__sync_fetch_and_add(&budget->used, 1) < events_per_second)
+		return 1;
+	count_fault(FAULT_SUPPRESSED);
+	return 0;
+}
+
+/*
+ * Send one event, whole: `event` must be zeroed before it is filled, padding included. A copy is made rather than a
+ * reservation, so that no path can forget to submit.
+ */
+static __always_inline void event_send(void *event, __u64 size)
+{
+	if (event_permitted() && bpf_ringbuf_output(&events, event, size, 0))
+		count_fault(FAULT_LOST);
+}
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * How long soft interrupts wait until they run, and how long they run, by type.
+ *
+ * Hooks: irq:softirq_raise, irq:softirq_entry, irq:softirq_exit, always on the CPU that the type was raised on. A type
+ * that is raised again before it runs waits since the first time. Kernel: 5.12, for the atomic exchange.
+ */
+#include "hist.h"
+#include "maps.h"
+#include "vmlinux.h"
+
+const volatile __u32 types = 0xffffffff; /* bit i: measure type i */
+const volatile __u64 slow_ns = 10000000;
+const volatile __u64 very_slow_ns = 100000000;
+
+/* As in linux/interrupt.h; programs read their order in /proc/softirqs. */
+enum softirq_type {
+	SOFTIRQ_HI,
+	SOFTIRQ_TIMER,
+	SOFTIRQ_NET_TX,
+	SOFTIRQ_NET_RX,
+	SOFTIRQ_BLOCK,
+	SOFTIRQ_IRQ_POLL,
+	SOFTIRQ_TASKLET,
+	SOFTIRQ_SCHED,
+	SOFTIRQ_HRTIMER,
+	SOFTIRQ_RCU,
+	SOFTIRQ_TYPES,
+};
+DESCRIBED(enum softirq_type);
+
+enum phase {
+	PHASE_SCHEDULE, /* from raise to entry */
+	PHASE_EXECUTE, /* from entry to exit */
+	PHASES,
+};
+DESCRIBED(enum phase);
+
+enum { TIMES = PHASES * SOFTIRQ_TYPES };
+
+/* When the type was first raised and began to run; 0: it does not wait, or does not run. */
+struct since {
+	__u64 raised;
+	__u64 entered;
+};
+
+struct slow {
+	__u64 slow; /* the very slow ones included */
+	__u64 very_slow;
+};
+
+/* By type. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SOFTIRQ_TYPES);
+	__type(key, __u32);
+	__type(value, struct since);
+} since SEC(".maps");
+
+/* This one and the next by phase * SOFTIRQ_TYPES + type. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TIMES);
+	__type(key, __u32);
+	__type(value, struct hist);
+} times SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TIMES);
+	__type(key, __u32);
+	__type(value, struct slow);
+} slow SEC(".maps");
+
+static __always_inline struct since *since_of(__u32 type)
+{
+	if (type >= SOFTIRQ_TYPES || !(types & 1U << type))
+		return NULL;
+	return bpf_map_lookup_elem(&since, &type);
+}
+
+static __always_inline void record(enum phase phase, __u32 type, __u64 nanoseconds)
+{
+	__u32 key = phase * SOFTIRQ_TYPES + type;
+	struct hist *hist = bpf_map_lookup_elem(&times, &key);
+	struct slow *counts;
+
+	if (hist)
+		hist_add_time(hist, nanoseconds);
+	if (nanoseconds <= slow_ns && nanoseconds <= very_slow_ns)
+		return;
+	counts = bpf_map_lookup_elem(&slow, &key);
+	if (!counts)
+		return;
+	if (nanoseconds > slow_ns)
+		add(&counts->slow, 1);
+	if (nanoseconds > very_slow_ns)
+		add(&counts->very_slow, 1);
+}
+
+SEC("tp_btf/softirq_raise")
+int softirq_raise(__u64 *ctx)
+{
+	struct since *since = since_of(ctx[0]);
+
+	if (since && !since->raised) /* with interrupts off, so nobody comes between */
+		since->raised = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/softirq_entry")
+int softirq_entry(__u64 *ctx)
+{
+	__u32 type = ctx[0];
+	struct since *since = since_of(type);
+	__u64 raised;
+
+	if (!since)
+		return 0;
+	/* In one step, as an interrupt may raise the type anew. 0 where the last entry served a second raise as well: the
+	 * kernel clears what is pending before it runs the first type. Or where the raise was before we watched. */
+	raised = __sync_lock_test_and_set(&since->raised, 0);
+	since->entered = bpf_ktime_get_ns();
+	if (raised)
+		record(PHASE_SCHEDULE, type, since->entered - raised);
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int softirq_exit(__u64 *ctx)
+{
+	__u32 type = ctx[0];
+	struct since *since = since_of(type);
+
+	if (since && since->entered)
+		record(PHASE_EXECUTE, type, bpf_ktime_get_ns() - since->entered);
+	if (since)
+		since->entered = 0;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

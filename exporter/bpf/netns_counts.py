@@ -1,0 +1,204 @@
+"""What programs counted per network namespace: the user side of bpf/include/netns_counts.h.
+
+The kernel counts under the cookie of a namespace, which is never given away again. Its inode, by which pods are known,
+is: the next pod often gets the inode of the last one that ended. So a program lists which cookie has which inode now;
+what is not on the list belongs to no one any more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.bpf import kernel_btf, layout, objects
+from exporter.bpf.entries import counters
+from exporter.bpf.loader import BpfObject
+from exporter.errors import CollectError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
+UNKNOWN: Final = 0  # cookie of what could not be attributed
+
+_ATTEMPTS: Final = 3  # a namespace that ends just then can lead a walk astray
+
+
+class Key(NamedTuple):
+    """As struct netns_count_key.
+
+    Args:
+        cookie: of the namespace.
+        kind: what was counted, as the probe's own enum says.
+        reason: the kernel's reason, where it gives one.
+    """
+
+    cookie: int
+    kind: int
+    reason: int
+
+
+class LiveNetns(NamedTuple):
+    """As struct live_netns.
+
+    Args:
+        cookie: of the namespace.
+        inode: of the namespace, as in /proc/<pid>/ns/net.
+    """
+
+    cookie: int
+    inode: int
+
+
+class Counted(NamedTuple):
+    """How often something happened.
+
+    Args:
+        kind: as in `Key`.
+        reason: as in `Key`.
+        events: how often, since the programs were attached.
+    """
+
+    kind: int
+    reason: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one reading gave.
+
+    Args:
+        live: inodes of the namespaces that exist.
+        by_netns: what was counted in each, by inode; those without anything are left out.
+        unknown: what was counted without knowing where.
+        uncounted: events for which the map had no room.
+    """
+
+    live: frozenset[int]
+    by_netns: Mapping[int, Sequence[Counted]]
+    unknown: Sequence[Counted] = ()
+    uncounted: int = 0
+
+    def of(self, inode: int) -> Sequence[Counted] | None:
+        """What was counted in a namespace; None when there is no such namespace any more."""
+        return self.by_netns.get(inode, ()) if inode in self.live else None
+
+
+@dataclass(slots=True)
+class Sorted:
+    """Entries of the map, by what is to be done with them.
+
+    Args:
+        by_netns: as in `Counts`.
+        unknown: as in `Counts`.
+        dead: keys of namespaces that are not on the list.
+    """
+
+    by_netns: dict[int, list[Counted]] = field(default_factory=lambda: defaultdict(list))
+    unknown: list[Counted] = field(default_factory=list)
+    dead: list[Key] = field(default_factory=list)
+
+
+def sort(entries: Iterable[tuple[Key, int]], live: Mapping[int, int]) -> Sorted:
+    """Give each entry to the inode that its cookie has now; `live` is cookie to inode."""
+    found = Sorted()
+    for key, count in entries:
+        if key.cookie == UNKNOWN:
+            found.unknown.append(Counted(key.kind, key.reason, count))
+        elif (inode := live.get(key.cookie)) is not None:
+            found.by_netns[inode].append(Counted(key.kind, key.reason, count))
+        else:
+            found.dead.append(key)
+    return found
+
+
+class NetnsCounts:
+    """A loaded object that counts per namespace, attached until closed.
+
+    Args:
+        name: of the object.
+        sys: root of the running kernel's sysfs; a captured one has no BTF, and then nothing is loaded.
+        programs: those to attach.
+        entries: room for how many pairs of namespace and reason.
+        newer: a variable that makes the programs use what only newer kernels hand over; set where it is accepted.
+
+    Raises:
+        UnsupportedError: this machine cannot run it; the text says what would change that.
+        SourceError: the object is not what it should be, or the verifier objects.
+    """
+
+    def __init__(self, name: str, sys: Path, programs: Sequence[str], entries: int, newer: str) -> None:
+        kernel_btf.require(sys)
+        self.newer = True
+        try:
+            self._bpf = _loaded(name, entries, newer)
+        except CollectError:
+            self.newer = False
+            self._bpf = _loaded(name, entries)
+        try:
+            self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
+            self._rows = layout.bind(self._bpf.btf, "live_netns", LiveNetns)
+            self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
+            self._live = self._bpf.map("live_netns").mapped()
+            for program in programs:
+                self._bpf.attach(program)
+        except BaseException:
+            self._bpf.close()
+            raise
+        self._dying: frozenset[int] = frozenset()
+        self._listed: tuple[bytes, dict[int, int]] = b"", {}
+
+    def kinds(self) -> dict[int, str]:
+        """Names of the kinds, from the object's `enum kind`: KIND_NO_SOCKET is `no_socket`. Raises SourceError."""
+        return {number: name.removeprefix("KIND_").lower() for name, number in self._bpf.btf.enum("kind").items()}
+
+    def _list(self) -> dict[int, int]:
+        """Inode by cookie of all namespaces that exist."""
+        for _ in range(_ATTEMPTS):
+            count = self._bpf.run("list_netns")
+            if count >= 0:
+                raw = self._live[: count * self._rows.size]
+                if raw != self._listed[0]:  # namespaces come and go more rarely than we ask
+                    self._listed = raw, {row.cookie: row.inode for row in self._rows.iter_unpack(raw)}
+                return self._listed[1]
+        most = len(self._live) // self._rows.size
+        raise SourceError("list of network namespaces in the kernel", f"its end, within {most} namespaces")
+
+    def read(self) -> Counts:
+        """Everything counted so far in the namespaces that exist. Forgets those that do not. Raises SourceError."""
+        number, keys, values = self._counts.read()
+        words, cpus = memoryview(values).cast("Q"), self._counts.cpus  # struct netns_count is one __u64
+        sums = [sum(words[at : at + cpus]) for at in range(0, number * cpus, cpus)]
+        live = self._list()  # after the map: who was in it and is not on the list has ended, or is just being made
+        found = sort(zip(self._keys.iter_unpack(keys), sums, strict=True), live)
+        self._forget(found.dead)
+        uncounted = counters(self._faults, self._bpf.btf, "fault")["fault_map_full"]
+        return Counts(frozenset(live.values()), found.by_netns, found.unknown, uncounted)
+
+    def _forget(self, dead: list[Key]) -> None:
+        """A namespace that is being made can count before it is on the list, so one absence is not enough."""
+        for key in dead:
+            if key.cookie in self._dying:
+                self._counts.delete(self._keys.pack(key))
+        self._dying = frozenset(key.cookie for key in dead)
+
+    def close(self) -> None:
+        """Detach and unload; safe to repeat."""
+        self._live.close()
+        self._bpf.close()
+
+
+def _loaded(name: str, entries: int, *variables: str) -> BpfObject:
+    bpf = BpfObject(objects.find(name))
+    try:
+        bpf.set_max_entries("counts", entries)
+        for variable in variables:
+            bpf.set_variable(variable, 1)
+        bpf.load()
+    except BaseException:
+        bpf.close()
+        raise
+    return bpf

@@ -1,0 +1,100 @@
+"""How long soft interrupts waited and ran, as bpf/softirq.bpf.c counts it."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.bpf import objects
+from exporter.bpf.histogram import Hist
+from exporter.bpf.layout import bind
+from exporter.bpf.loader import BpfObject
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_PROGRAMS: Final = ("softirq_exit", "softirq_entry", "softirq_raise")  # last the one from which the others follow
+_PHASES: Final = ("PHASE_SCHEDULE", "PHASE_EXECUTE")
+
+
+class Slow(NamedTuple):
+    """As struct slow: how many exceeded a threshold.
+
+    Args:
+        slow: the lower one; those above the higher one are included.
+        very_slow: the higher one.
+    """
+
+    slow: int
+    very_slow: int
+
+
+class Times(NamedTuple):
+    """One phase of one type, over all CPUs.
+
+    Args:
+        all: how long it took each time.
+        slow: how often it took long.
+    """
+
+    all: Hist
+    slow: Slow
+
+
+class TypeTimes(NamedTuple):
+    """Both phases of one type.
+
+    Args:
+        schedule: from when it was first raised until it began to run.
+        execute: from then until it was done.
+    """
+
+    schedule: Times
+    execute: Times
+
+
+class SoftirqTimes:
+    """The programs, attached until closed.
+
+    Args:
+        types: of soft interrupts, in lower case, for example net_rx.
+        slow_ns: above so many nanoseconds a time is slow.
+        very_slow_ns: above so many it is very slow.
+
+    Raises:
+        UnsupportedError: this machine cannot run them; the text says what would change that.
+        SourceError: the object is not what it should be, or the verifier objects.
+    """
+
+    def __init__(self, types: Collection[str], slow_ns: int, very_slow_ns: int) -> None:
+        self._bpf = BpfObject(objects.find("softirq"))
+        try:
+            known = self._bpf.btf.enum("softirq_type")
+            numbers = {name: known[f"SOFTIRQ_{name.upper()}"] for name in types}
+            self._bpf.set_variable("types", sum(1 << number for number in numbers.values()))
+            self._bpf.set_variable("slow_ns", slow_ns)
+            self._bpf.set_variable("very_slow_ns", very_slow_ns)
+            self._bpf.load()
+            phases = self._bpf.btf.enum("phase")
+            self._keys = {
+                name: tuple(struct.pack("<I", phases[each] * known["SOFTIRQ_TYPES"] + number) for each in _PHASES)
+                for name, number in numbers.items()
+            }
+            self._hist, self._slow = bind(self._bpf.btf, "hist", Hist), bind(self._bpf.btf, "slow", Slow)
+            for program in _PROGRAMS:
+                self._bpf.attach(program)
+        except BaseException:
+            self._bpf.close()
+            raise
+
+    def read(self) -> dict[str, TypeTimes]:
+        """Everything counted since the programs were attached, by type. Raises SourceError."""
+        return {name: TypeTimes(*map(self._times, keys)) for name, keys in self._keys.items()}
+
+    def _times(self, key: bytes) -> Times:
+        times, slow = (self._bpf.map(name).lookup(key) or b"" for name in ("times", "slow"))  # arrays have every key
+        return Times(self._hist.total(times), self._slow.total(slow))
+
+    def close(self) -> None:
+        """Detach and unload; safe to repeat."""
+        self._bpf.close()

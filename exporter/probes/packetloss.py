@@ -1,0 +1,211 @@
+"""IPv4 and IPv6 packets that the kernel dropped, per network namespace and by the kernel's own reason.
+
+Every drop is counted by its reason in DROPS. TOTAL leaves out those of `HARMLESS`, where nothing was lost; what the
+kernel does not name (NOT_SPECIFIED) may be a loss and is in it. ABNORMAL are those of `ABNORMAL_REASONS`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from exporter.bpf import reasons
+from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts
+from exporter.model.metric import Kind, Label, Metric, Scope, Unit
+from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
+from exporter.model.snapshot import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.bpf.netns_counts import Counted
+    from exporter.bpf.reasons import Reasons
+    from exporter.model.probe import Cycle, Env
+
+# Nothing was lost: the packet had done its work, its content had arrived before, or it was meant for another machine.
+HARMLESS: Final = frozenset(
+    {
+        "SKB_NOT_DROPPED_YET",
+        "SKB_CONSUMED",
+        "OTHERHOST",  # seen because the device is promiscuous
+        "QUEUE_PURGE",  # a socket was closed with data that its program had not read
+        "TCP_OFOMERGE",  # all of it had been received before
+        "TCP_OLD_DATA",
+        "TCP_RESET",  # a reset, after it was obeyed
+    }
+)
+
+# The packet was sound and meant for one receiver, and this node had no room, route, neighbour or memory for it. Left
+# out is what is wrong with packets (checksums, headers, sequence numbers), what nobody waits for (NO_SOCKET), and what
+# was told to be dropped (NETFILTER_DROP, XDP, TC_*, SOCKET_FILTER, BPF_CGROUP_EGRESS, IPV6DISABLED).
+ABNORMAL_REASONS: Final = frozenset(
+    {
+        "SOCKET_RCVBUFF",  # queues of sockets
+        "SOCKET_BACKLOG",
+        "TCP_LISTEN_OVERFLOW",
+        "TCP_ZEROWINDOW",
+        "TCP_OFO_QUEUE_PRUNE",
+        "TCP_OFO_DROP",
+        "PACKET_SOCK_ERROR",
+        "CPU_BACKLOG",  # queues of the kernel and of devices
+        "FULL_RING",
+        "QDISC_DROP",
+        "QDISC_OVERLIMIT",
+        "QDISC_CONGESTED",
+        "CAKE_FLOOD",
+        "FQ_BAND_LIMIT",
+        "FQ_HORIZON_LIMIT",
+        "FQ_FLOW_LIMIT",
+        "DUALPI2_STEP_DROP",
+        "PROTO_MEM",  # memory
+        "NOMEM",
+        "PFMEMALLOC",
+        "SKB_UCOPY_FAULT",
+        "SKB_GSO_SEG",
+        "NEIGH_CREATEFAIL",  # neighbours
+        "NEIGH_FAILED",
+        "NEIGH_QUEUEFULL",
+        "NEIGH_DEAD",
+        "NEIGH_HH_FILLFAIL",
+        "IP_OUTNOROUTES",  # routes and devices
+        "IP_INNOROUTES",
+        "IP_RPFILTER",
+        "DEV_READY",
+        "NO_TX_TARGET",
+        "RECURSION_LIMIT",
+        "FRAG_REASM_TIMEOUT",  # fragments
+    }
+)
+UNICAST: Final = "unicast"
+NETFILTER_REASON: Final = "NETFILTER_DROP"
+PREFIXES: Final = ("SKB_DROP_REASON_",)
+
+REASON = Label(
+    name="reason",
+    help="Reason as the running kernel names it, without SKB_DROP_REASON_; reason_<number> where it has no name.",
+    budget=128,
+)
+
+_counter = partial(
+    Metric,
+    probe="packetloss",
+    kind=Kind.COUNTER,
+    scope=Scope.NETNS,
+    unit=Unit.PACKETS,
+    source="tracepoint skb:kfree_skb",
+)
+
+TOTAL = _counter(
+    name="total",
+    help="IP packets the kernel dropped since the exporter began to watch, harmless reasons excluded.",
+    advice="See which reason grows, with the drops by reason of the same pod.",
+    inspector="inspector_pod_packetloss_total",
+    aliases=("inspector_pod_totalloss", "inspector_pod_packetloss"),
+)
+ABNORMAL = _counter(
+    name="abnormal",
+    help="Sound unicast IP packets that were dropped for lack of room, memory, a route or a neighbour on this node.",
+    advice="Each reason names what ran out: receive buffers, accept queues, device queues, neighbours or routes.",
+    inspector="inspector_pod_packetloss_abnormal",
+    aliases=("inspector_pod_abnormalloss", "inspector_pod_abnormalalloss"),
+)
+NETFILTER = _counter(
+    name="netfilter",
+    help="IP packets that a firewall rule dropped.",
+    advice="A network policy or an iptables or nftables rule drops them: compare with the rules' own counters.",
+    inspector="inspector_pod_packetloss_netfilter",
+)
+DROPS = _counter(
+    name="drops_total",
+    labels=(REASON,),
+    help="IP packets the kernel dropped since the exporter began to watch, by the kernel's reason.",
+    advice="NO_SOCKET: nobody listens on that port; SOCKET_RCVBUFF: the program reads too slowly; "
+    "NETFILTER_DROP: a policy; NEIGH_*: the next hop does not answer.",
+)
+UNATTRIBUTED = _counter(
+    name="unattributed_total",
+    scope=Scope.NODE,
+    labels=(REASON,),
+    help="IP packets dropped at a place where the kernel no longer knows their network namespace.",
+)
+UNCOUNTED = _counter(
+    name="uncounted_total",
+    scope=Scope.NODE,
+    help="Drops missing in the other counters because the map in the kernel was full.",
+    advice="Raise the probe's option `entries`.",
+)
+METRICS = (TOTAL, ABNORMAL, NETFILTER, DROPS, UNATTRIBUTED, UNCOUNTED)
+
+_ENTRIES = 8192
+
+
+class PacketLoss:
+    """The attached program.
+
+    Args:
+        counts: what it counts.
+        names: of the kernel's drop reasons.
+    """
+
+    def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
+        self._counts = counts
+        self._kinds = counts.kinds()
+        self._names = names
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        """One row per namespace, and one per reason that occurred there."""
+        counts = self._counts.read()
+        sums, drops = Table((TOTAL, ABNORMAL, NETFILTER)), Table((DROPS,))
+        unattributed, uncounted = Table((UNATTRIBUTED,)), Table((UNCOUNTED,))
+        for pod in cycle.pids:
+            found = counts.of(pod.netns)
+            if found is None:
+                continue
+            by_reason = self._by_reason(found)
+            total = abnormal = 0
+            for name, events in by_reason.items():
+                drops.add(pod, (events,), name)
+                if name not in HARMLESS:
+                    total += events
+            for kind, number, events in found:
+                if self._kinds[kind] == UNICAST and self._names[number] in ABNORMAL_REASONS:
+                    abnormal += events
+            netfilter = by_reason.get(NETFILTER_REASON, 0)
+            sums.add(pod, (total, abnormal, netfilter))
+        for name, events in self._by_reason(counts.unknown).items():
+            unattributed.add(cycle.host, (events,), name)
+        uncounted.add(cycle.host, (counts.uncounted,))
+        return [sums, drops, unattributed, uncounted]
+
+    def _by_reason(self, found: Sequence[Counted]) -> dict[str, int]:
+        """Unicast, multicast and broadcast together."""
+        by_reason: dict[str, int] = {}
+        for _, number, events in found:
+            name = self._names[number]
+            by_reason[name] = by_reason.get(name, 0) + events
+        return by_reason
+
+    def close(self) -> None:
+        """Detach the program."""
+        self._counts.close()
+
+
+def open_probe(env: Env) -> PacketLoss:
+    """Load and attach. Raises UnsupportedError, SourceError."""
+    entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
+    names = reasons.read("skb_drop_reason", PREFIXES, env.sys / KERNEL_BTF)
+    return PacketLoss(NetnsCounts("packetloss", env.sys, ("drop",), entries, newer="tells_socket"), names)
+
+
+PROBE = ProbeSpec(
+    name="packetloss",
+    summary="IP packets that the kernel dropped, by its own reason.",
+    metrics=METRICS,
+    open=open_probe,
+    requires=(
+        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "older ones tell no reason"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
+    ),
+    options=(Option(name="entries", help="Room for how many pairs of namespace and reason.", default=_ENTRIES),),
+)

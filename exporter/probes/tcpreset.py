@@ -1,0 +1,173 @@
+"""TCP resets sent and received, per network namespace, by what they answer and by the kernel's own reason.
+
+Before Linux 6.10 the kernel tells of resets sent only where it has a whole socket, neither none nor one in TIME_WAIT:
+their total is a gap there, and nothing is counted by reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from exporter.bpf import reasons
+from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts
+from exporter.model.metric import Kind, Label, Metric, Scope, Unit
+from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
+from exporter.model.snapshot import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.bpf.netns_counts import Counted
+    from exporter.bpf.reasons import Reasons
+    from exporter.model.probe import Cycle, Env
+
+SENT_KINDS: Final = ("no_socket", "answer", "active")
+RECEIVED_KINDS: Final = ("connecting", "established", "closing")
+PREFIXES: Final = ("SK_RST_REASON_",)
+
+SENT_KIND = Label(
+    name="kind",
+    help="no_socket: a segment that no socket wants; answer: a segment that does not fit its socket; "
+    "active: this side ended a connection that was not at its end.",
+    values=SENT_KINDS,
+)
+RECEIVED_KIND = Label(
+    name="kind",
+    help="State of the connection that was reset: connecting (refused), established, or closing.",
+    values=RECEIVED_KINDS,
+)
+REASON = Label(
+    name="reason",
+    help="Reason as the running kernel names it, without SK_RST_REASON_; reason_<number> where it has no name.",
+    budget=64,
+)
+
+_counter = partial(Metric, probe="tcpreset", kind=Kind.COUNTER, scope=Scope.NETNS, unit=Unit.SEGMENTS)
+_sent = partial(_counter, source="tracepoint tcp:tcp_send_reset")
+_received = partial(_counter, source="tracepoint tcp:tcp_receive_reset")
+
+SENT = _sent(
+    name="sent_total",
+    help="Resets sent since the exporter began to watch (Linux 6.10 and newer; older ones hide most of them).",
+    advice="See the kinds and reasons: a closed port is being asked, or a program gives connections up.",
+)
+RECEIVED = _received(
+    name="received_total",
+    help="Resets received for a connection since the exporter began to watch.",
+    advice="The peer, or a proxy or firewall on the way, ended connections: see in which state they were.",
+)
+SENT_BY_KIND = _sent(
+    name="sent_by_kind_total",
+    labels=(SENT_KIND,),
+    help="Resets sent since the exporter began to watch, by what made the kernel send them; those without a socket "
+    "only from Linux 6.10 on.",
+    advice="no_socket: nobody listens on that port, or an answer came after the end; active: a program closes with "
+    "data unread or with SO_LINGER.",
+)
+RECEIVED_BY_KIND = _received(
+    name="received_by_kind_total",
+    labels=(RECEIVED_KIND,),
+    help="Resets received for a connection, by the state of the connection.",
+    advice="connecting: the port is closed there; established: idle time-outs of proxies, or a crashed peer.",
+)
+SENT_BY_REASON = _sent(
+    name="sent_by_reason_total",
+    labels=(REASON,),
+    help="Resets sent since the exporter began to watch, by the kernel's reason (Linux 6.10 and newer).",
+)
+UNATTRIBUTED = _counter(
+    name="unattributed_total",
+    scope=Scope.NODE,
+    help="Resets sent for packets of which the network namespace is unknown.",
+    source="tracepoint tcp:tcp_send_reset",
+)
+UNCOUNTED = _counter(
+    name="uncounted_total",
+    scope=Scope.NODE,
+    unit=Unit.EVENTS,
+    help="Resets missing in the other counters because the map in the kernel was full.",
+    source="tracepoints tcp:tcp_send_reset and tcp:tcp_receive_reset",
+    advice="Raise the probe's option `entries`.",
+)
+METRICS = (SENT, RECEIVED, SENT_BY_KIND, RECEIVED_BY_KIND, SENT_BY_REASON, UNATTRIBUTED, UNCOUNTED)
+
+_ENTRIES = 8192
+
+
+class TcpReset:
+    """The attached programs.
+
+    Args:
+        counts: what they count.
+        names: of the kernel's reset reasons.
+    """
+
+    def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
+        self._counts = counts
+        self._kinds = counts.kinds()
+        self._names = names
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        """One row per namespace, and one per kind and per reason that occurred there."""
+        counts = self._counts.read()
+        totals = Table((SENT, RECEIVED))
+        sent, received, by_reason = Table((SENT_BY_KIND,)), Table((RECEIVED_BY_KIND,)), Table((SENT_BY_REASON,))
+        for pod in cycle.pids:
+            found = counts.of(pod.netns)
+            if found is None:
+                continue
+            kinds = self._by_kind(found)
+            all_sent = sum(kinds[kind] for kind in SENT_KINDS) if self._counts.newer else None
+            totals.add(pod, (all_sent, sum(kinds[kind] for kind in RECEIVED_KINDS)))
+            for kind, number in kinds.items():
+                (sent if kind in SENT_KINDS else received).add(pod, (number,), kind)
+            for reason, number in self._by_reason(found).items():
+                by_reason.add(pod, (number,), reason)
+        node = Table((UNATTRIBUTED, UNCOUNTED))
+        node.add(cycle.host, (sum(each.events for each in counts.unknown), counts.uncounted))
+        return [totals, sent, received, by_reason, node]
+
+    def _by_kind(self, found: Sequence[Counted]) -> Counter[str]:
+        kinds = Counter[str]()
+        for kind, _, events in found:
+            kinds[self._kinds[kind]] += events
+        return kinds
+
+    def _by_reason(self, found: Sequence[Counted]) -> Counter[str]:
+        """Resets sent by reason; none where the kernel tells none."""
+        reason_counts = Counter[str]()
+        if self._counts.newer:
+            for kind, reason, events in found:
+                if self._kinds[kind] in SENT_KINDS:
+                    reason_counts[self._names[reason]] += events
+        return reason_counts
+
+    def close(self) -> None:
+        """Detach the programs."""
+        self._counts.close()
+
+
+def open_probe(env: Env) -> TcpReset:
+    """Load and attach. Raises UnsupportedError, SourceError."""
+    entries = env.options.get("tcpreset", {}).get("entries", _ENTRIES)
+    names = reasons.read("sk_rst_reason", PREFIXES, env.sys / KERNEL_BTF)
+    return TcpReset(
+        NetnsCounts("tcpreset", env.sys, ("send_reset", "receive_reset"), entries, newer="tells_reason"), names
+    )
+
+
+PROBE = ProbeSpec(
+    name="tcpreset",
+    summary="TCP resets sent and received, by what they answer and by the kernel's reason.",
+    metrics=METRICS,
+    open=open_probe,
+    requires=(
+        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "the programs need bpf_loop"),
+        Requirement(RequirementKind.KERNEL, "Linux 6.10", "older ones tell no reason and hide resets without a socket"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
+    ),
+    options=(Option(name="entries", help="Room for how many groups of namespace, kind and reason.", default=_ENTRIES),),
+)
