@@ -14,7 +14,7 @@ enum kind {
 	KIND_MULTICAST, /* and broadcast: much of it is meant for others */
 };
 
-const enum kind *kind_anchor __attribute__((unused)); /* keeps the names in the object's BTF */
+DESCRIBED(enum kind);
 
 /* Where the tracepoint has a fourth argument (Linux 6.11), it is the socket that would have received the packet. */
 const volatile __u32 tells_socket = 0;

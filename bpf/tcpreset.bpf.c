@@ -17,7 +17,7 @@ enum kind {
 	KIND_CLOSING, /* received after one side had closed */
 };
 
-const enum kind *kind_anchor __attribute__((unused)); /* keeps the names in the object's BTF */
+DESCRIBED(enum kind);
 
 /* Whether the third argument is there and is the reason. */
 const volatile __u32 tells_reason = 0;

@@ -17,7 +17,7 @@ enum kind {
 	KIND_OTHER,
 };
 
-const enum kind *kind_anchor __attribute__((unused)); /* keeps the names in the object's BTF */
+DESCRIBED(enum kind);
 
 /* Where the tracepoint reports refused retransmissions too (newer kernels), its third argument is the error. */
 const volatile __u32 reports_errors = 0;

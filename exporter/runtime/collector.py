@@ -172,7 +172,7 @@ class Collector:
         deadline: float | None = getattr(step, "deadline", None)
         if deadline is not None:
             return deadline
-        users = (p.spec for p in self._probes if step in (*p.spec.readers, *p.spec.host_readers))
+        users = (each.spec for each in self._probes if step in _steps(each.spec))
         return min((spec.deadline for spec in users), default=1.0)
 
     def _judge(self, run: _Run) -> tuple[tuple[Table, ...], list[Outcome]]:
@@ -200,10 +200,10 @@ class Collector:
 
     def _stuck_in(self, spec: ProbeSpec) -> str:
         """Which part of a probe hangs; empty when none does."""
-        if spec.name in self._stuck:
-            return f"probe {spec.name}"
-        readers = (reader for reader in (*spec.readers, *spec.host_readers) if reader in self._stuck)
-        return next((reader_name(reader) for reader in readers), "")
+        for step in _steps(spec):
+            if step in self._stuck:
+                return f"probe {step}" if step == spec.name else reader_name(step)
+        return ""
 
     def close(self) -> None:
         """Close every probe and the kernel scan."""
