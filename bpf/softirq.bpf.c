@@ -5,13 +5,11 @@
  * Hooks: irq:softirq_raise, irq:softirq_entry, irq:softirq_exit, always on the CPU that the type was raised on. A type
  * that is raised again before it runs waits since the first time. Kernel: 5.12, for the atomic exchange.
  */
-#include "hist.h"
 #include "maps.h"
+#include "times.h"
 #include "vmlinux.h"
 
 const volatile __u32 types = 0xffffffff; /* bit i: measure type i */
-const volatile __u64 slow_ns = 10000000;
-const volatile __u64 very_slow_ns = 100000000;
 
 /* As in linux/interrupt.h; programs read their order in /proc/softirqs. */
 enum softirq_type {
@@ -44,11 +42,6 @@ struct since {
 	__u64 entered;
 };
 
-struct slow {
-	__u64 slow; /* the very slow ones included */
-	__u64 very_slow;
-};
-
 /* By type. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -57,20 +50,13 @@ struct {
 	__type(value, struct since);
 } since SEC(".maps");
 
-/* This one and the next by phase * SOFTIRQ_TYPES + type. */
+/* By phase * SOFTIRQ_TYPES + type. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TIMES);
 	__type(key, __u32);
-	__type(value, struct hist);
+	__type(value, struct times);
 } times SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TIMES);
-	__type(key, __u32);
-	__type(value, struct slow);
-} slow SEC(".maps");
 
 static __always_inline struct since *since_of(__u32 type)
 {
@@ -82,20 +68,10 @@ static __always_inline struct since *since_of(__u32 type)
 static __always_inline void record(enum phase phase, __u32 type, __u64 nanoseconds)
 {
 	__u32 key = phase * SOFTIRQ_TYPES + type;
-	struct hist *hist = bpf_map_lookup_elem(&times, &key);
-	struct slow *counts;
+	struct times *all = bpf_map_lookup_elem(&times, &key);
 
-	if (hist)
-		hist_add_time(hist, nanoseconds);
-	if (nanoseconds <= slow_ns && nanoseconds <= very_slow_ns)
-		return;
-	counts = bpf_map_lookup_elem(&slow, &key);
-	if (!counts)
-		return;
-	if (nanoseconds > slow_ns)
-		add(&counts->slow, 1);
-	if (nanoseconds > very_slow_ns)
-		add(&counts->very_slow, 1);
+	if (all)
+		times_add(all, nanoseconds);
 }
 
 SEC("tp_btf/softirq_raise")

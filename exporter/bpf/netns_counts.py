@@ -1,9 +1,4 @@
-"""What programs counted per network namespace: the user side of bpf/include/netns_counts.h.
-
-The kernel counts under the cookie of a namespace, which is never given away again. Its inode, by which pods are known,
-is: the next pod often gets the inode of the last one that ended. So a program lists which cookie has which inode now;
-what is not on the list belongs to no one any more.
-"""
+"""What programs counted per network namespace: the user side of bpf/include/netns_counts.h."""
 
 from __future__ import annotations
 
@@ -13,17 +8,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.bpf import kernel_btf, layout, objects
 from exporter.bpf.entries import counters
+from exporter.bpf.live_netns import UNKNOWN, Absences, LiveList
 from exporter.bpf.loader import BpfObject
-from exporter.errors import CollectError, SourceError
+from exporter.errors import CollectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
-UNKNOWN: Final = 0  # cookie of what could not be attributed
-
-_ATTEMPTS: Final = 3  # a namespace that ends just then can lead a walk astray
 
 
 class Key(NamedTuple):
@@ -38,18 +31,6 @@ class Key(NamedTuple):
     cookie: int
     kind: int
     reason: int
-
-
-class LiveNetns(NamedTuple):
-    """As struct live_netns.
-
-    Args:
-        cookie: of the namespace.
-        inode: of the namespace, as in /proc/<pid>/ns/net.
-    """
-
-    cookie: int
-    inode: int
 
 
 class Counted(NamedTuple):
@@ -140,50 +121,35 @@ class NetnsCounts:
             self._bpf = _loaded(name, entries)
         try:
             self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
-            self._rows = layout.bind(self._bpf.btf, "live_netns", LiveNetns)
             self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
-            self._live = self._bpf.map("live_netns").mapped()
+            self._live = LiveList(self._bpf)
             for program in programs:
                 self._bpf.attach(program)
         except BaseException:
             self._bpf.close()
             raise
-        self._dying: frozenset[int] = frozenset()
-        self._listed: tuple[bytes, dict[int, int]] = b"", {}
+        self._absences = Absences()
 
     def kinds(self) -> dict[int, str]:
         """Names of the kinds, from the object's `enum kind`: KIND_NO_SOCKET is `no_socket`. Raises SourceError."""
         return {number: name.removeprefix("KIND_").lower() for name, number in self._bpf.btf.enum("kind").items()}
-
-    def _list(self) -> dict[int, int]:
-        """Inode by cookie of all namespaces that exist."""
-        for _ in range(_ATTEMPTS):
-            count = self._bpf.run("list_netns")
-            if count >= 0:
-                raw = self._live[: count * self._rows.size]
-                if raw != self._listed[0]:  # namespaces come and go more rarely than we ask
-                    self._listed = raw, {row.cookie: row.inode for row in self._rows.iter_unpack(raw)}
-                return self._listed[1]
-        most = len(self._live) // self._rows.size
-        raise SourceError("list of network namespaces in the kernel", f"its end, within {most} namespaces")
 
     def read(self) -> Counts:
         """Everything counted so far in the namespaces that exist. Forgets those that do not. Raises SourceError."""
         number, keys, values = self._counts.read()
         words, cpus = memoryview(values).cast("Q"), self._counts.cpus  # struct netns_count is one __u64
         sums = [sum(words[at : at + cpus]) for at in range(0, number * cpus, cpus)]
-        live = self._list()  # after the map: who was in it and is not on the list has ended, or is just being made
+        live = self._live.read()  # after the map: who was in it and is not on the list has ended, or is just being made
         found = sort(zip(self._keys.iter_unpack(keys), sums, strict=True), live)
         self._forget(found.dead)
         uncounted = counters(self._faults, self._bpf.btf, "fault")["fault_map_full"]
         return Counts(frozenset(live.values()), found.by_netns, found.unknown, uncounted)
 
     def _forget(self, dead: list[Key]) -> None:
-        """A namespace that is being made can count before it is on the list, so one absence is not enough."""
+        ended = self._absences.confirmed(key.cookie for key in dead)
         for key in dead:
-            if key.cookie in self._dying:
+            if key.cookie in ended:
                 self._counts.delete(self._keys.pack(key))
-        self._dying = frozenset(key.cookie for key in dead)
 
     def close(self) -> None:
         """Detach and unload; safe to repeat."""

@@ -6,39 +6,16 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.bpf import objects
-from exporter.bpf.histogram import Hist
-from exporter.bpf.layout import bind
 from exporter.bpf.loader import BpfObject
+from exporter.bpf.times import TimesLayout
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from exporter.bpf.times import Times
+
 _PROGRAMS: Final = ("softirq_exit", "softirq_entry", "softirq_raise")  # last the one from which the others follow
 _PHASES: Final = ("PHASE_SCHEDULE", "PHASE_EXECUTE")
-
-
-class Slow(NamedTuple):
-    """As struct slow: how many exceeded a threshold.
-
-    Args:
-        slow: the lower one; those above the higher one are included.
-        very_slow: the higher one.
-    """
-
-    slow: int
-    very_slow: int
-
-
-class Times(NamedTuple):
-    """One phase of one type, over all CPUs.
-
-    Args:
-        all: how long it took each time.
-        slow: how often it took long.
-    """
-
-    all: Hist
-    slow: Slow
 
 
 class TypeTimes(NamedTuple):
@@ -80,7 +57,7 @@ class SoftirqTimes:
                 name: tuple(struct.pack("<I", phases[each] * known["SOFTIRQ_TYPES"] + number) for each in _PHASES)
                 for name, number in numbers.items()
             }
-            self._hist, self._slow = bind(self._bpf.btf, "hist", Hist), bind(self._bpf.btf, "slow", Slow)
+            self._layout = TimesLayout(self._bpf.btf)
             for program in _PROGRAMS:
                 self._bpf.attach(program)
         except BaseException:
@@ -92,8 +69,7 @@ class SoftirqTimes:
         return {name: TypeTimes(*map(self._times, keys)) for name, keys in self._keys.items()}
 
     def _times(self, key: bytes) -> Times:
-        times, slow = (self._bpf.map(name).lookup(key) or b"" for name in ("times", "slow"))  # arrays have every key
-        return Times(self._hist.total(times), self._slow.total(slow))
+        return self._layout.total(self._bpf.map("times").lookup(key) or b"")  # an array has every key
 
     def close(self) -> None:
         """Detach and unload; safe to repeat."""

@@ -72,12 +72,12 @@ def test_what_ended_namespaces_left_is_forgotten(
     namespace = make_netns()
     counts = open_counts(512)
     drop(namespace, 3)
-    cookie = next(cookie for cookie, inode in counts._list().items() if inode == namespace.pod.netns)
+    cookie = next(cookie for cookie, inode in counts._live.read().items() if inode == namespace.pod.netns)
     held = cookie in cookies_in_map(counts)
     namespace.sockets.close()
     run("ip", "netns", "del", namespace.name)
 
-    until(lambda: cookie not in counts._list())
+    until(lambda: cookie not in counts._live.read())
     for _ in range(2):
         counts.read()
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.bpf.histogram import of_times
-from exporter.bpf.softirq_times import Slow, SoftirqTimes
+from exporter.bpf.softirq_times import SoftirqTimes
+from exporter.bpf.times import Slow
 from exporter.probes import softirq as probe
 from tests.netns.namespaces import run
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.bpf.histogram import Hist
-from exporter.bpf.softirq_times import Slow, Times, TypeTimes
+from exporter.bpf.softirq_times import TypeTimes
+from exporter.bpf.times import Slow, Times
 from exporter.errors import UnsupportedError
 from exporter.model.metric import Metric, Naming
 from exporter.model.snapshot import Histogram
