@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from exporter.bpf.hooks import Choice
+
 _LOG_BYTES: Final = 1 << 20
 _CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 # What the verifier or libbpf say when the kernel is too old for a program, rather than the program wrong.
@@ -76,6 +78,9 @@ class BpfObject:
         btf: where the kernel's BTF is, when not in /sys/kernel/btf/vmlinux.
         library_name: the shared library to use.
 
+    Attributes:
+        choices: how its places are watched, as `exporter.bpf.hooks` chose.
+
     Raises:
         UnsupportedError: libbpf, the object or the BTF is absent.
         SourceError: the file is not an eBPF object.
@@ -100,6 +105,7 @@ class BpfObject:
         self._map_handles = {self._call["bpf_map__name"](one).decode(): one for one in self._each("map")}
         self._maps: dict[str, Map] = {}
         self._open: list[Link | RingBuffer] = []
+        self.choices: list[Choice] = []
         try:
             self.btf = self._read_btf()
         except SourceError:
@@ -127,6 +133,10 @@ class BpfObject:
         if name not in self._programs:
             raise SourceError(self.path, f"one of the programs {', '.join(self._programs)}", name)
         return self._programs[name]
+
+    def section(self, program: str) -> str:
+        """Section of a program. Raises SourceError when there is no such program."""
+        return str(self._call["bpf_program__section_name"](self._program(program)).decode())
 
     def set_variable(self, name: str, value: int) -> None:
         """Give a global (`const volatile`, or any other) its initial value, in as many bytes as it has. Before load.
