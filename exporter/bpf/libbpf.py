@@ -98,6 +98,8 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
     "bpf_link__destroy": (_int, _pointer),
     "bpf_iter_create": (_int, _int),
     "bpf_prog_test_run_opts": (_int, _int, _pointer),
+    "bpf_enable_stats": (_int, _int),
+    "bpf_obj_get_info_by_fd": (_int, _int, _pointer, _pointer),
     "bpf_map__name": (_text, _pointer),
     "bpf_map__fd": (_int, _pointer),
     "bpf_map__type": (_int, _pointer),
