@@ -63,9 +63,24 @@ struct ipv4_devconf {
 	int data[1];
 };
 
+struct inet_timewait_death_row {
+	struct inet_hashinfo *hashinfo;
+};
+
+/* Lowest and highest port: in the two halves of a number, before Linux 6.8 in two numbers behind a lock. */
+struct local_ports {
+	__u32 range;
+};
+
+struct local_ports___pair {
+	int range[2];
+};
+
 struct netns_ipv4 {
 	struct ipv4_devconf *devconf_all;
 	__u8 sysctl_ip_default_ttl;
+	struct inet_timewait_death_row tcp_death_row;
+	struct local_ports ip_local_ports;
 };
 
 struct net {
@@ -81,8 +96,70 @@ struct nsproxy {
 	struct net *net_ns;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+};
+
+typedef struct {
+	struct seqcount_spinlock seqcount;
+} seqlock_t;
+
+struct task_io_accounting {
+	__u64 rchar;
+	__u64 wchar;
+	__u64 syscr;
+	__u64 syscw;
+	__u64 read_bytes;
+	__u64 write_bytes;
+	__u64 cancelled_write_bytes;
+};
+
+struct signal_struct {
+	struct list_head thread_head;
+	seqlock_t stats_lock;
+	struct task_io_accounting ioac;
+};
+
 struct task_struct {
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct list_head thread_node;
+	__u64 start_boottime;
 	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	struct task_io_accounting ioac;
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
 };
 
 struct bpf_array {
@@ -93,14 +170,79 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+/* The last node of a chain points to nothing, but to an odd number that tells which chain this is. */
+struct hlist_nulls_node {
+	struct hlist_nulls_node *next, **pprev;
+};
+
+struct hlist_nulls_head {
+	struct hlist_nulls_node *first;
+};
+
 struct sock_common {
+	__u32 skc_daddr; /* network byte order */
+	__u32 skc_rcv_saddr;
+	unsigned int skc_hash;
+	__u16 skc_dport; /* network byte order */
+	__u16 skc_num;
 	unsigned short skc_family;
 	unsigned char skc_state;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	struct hlist_nulls_node skc_nulls_node;
+	refcount_t skc_refcnt;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 write_seq;
+	__u32 snd_una;
+};
+
+struct inet_timewait_sock {
+	unsigned char tw_substate;
+};
+
+struct inet_ehash_bucket {
+	struct hlist_nulls_head chain;
+};
+
+struct inet_listen_hashbucket {
+	struct hlist_nulls_head nulls_head;
+};
+
+struct inet_hashinfo {
+	struct inet_ehash_bucket *ehash;
+	unsigned int ehash_mask;
+	unsigned int lhash2_mask;
+	struct inet_listen_hashbucket *lhash2;
+	_Bool pernet;
+};
+
+struct inet_hashinfo___by_port { /* before Linux 5.19 */
+	struct inet_listen_hashbucket listening_hash[32];
 };
 
 struct net_device {
