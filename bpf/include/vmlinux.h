@@ -212,6 +212,17 @@ struct sock {
 	struct sock_common __sk_common;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
+	int sk_err;
+	int sk_rx_dst_ifindex;
+};
+
+struct minmax_sample {
+	__u32 t;
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3]; /* the smallest first */
 };
 
 struct tcp_sock {
@@ -219,6 +230,10 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 write_seq;
 	__u32 snd_una;
+	__u32 snd_nxt;
+	__u32 segs_in;
+	__u32 srtt_us; /* eighths of a microsecond */
+	struct minmax rtt_min; /* microseconds */
 };
 
 struct inet_timewait_sock {
@@ -254,6 +269,9 @@ struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	unsigned char *head;
+	unsigned char *data;
+	__u16 transport_header; /* from head */
 	char cb[48];
 	__u8 pkt_type : 3;
 	unsigned long _skb_refdst;
