@@ -263,19 +263,59 @@ struct inet_hashinfo___by_port { /* before Linux 5.19 */
 struct net_device {
 	possible_net_t nd_net;
 	int ifindex;
+	unsigned int flags;
+	void *rx_handler;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	unsigned int data_len;
+	unsigned int end; /* this and the header offsets are from head */
 	unsigned char *head;
 	unsigned char *data;
+	__u16 mac_header;
+	__u16 network_header;
+	__u16 inner_transport_header;
 	__u16 transport_header; /* from head */
 	char cb[48];
 	__u8 pkt_type : 3;
+	__u8 encapsulation : 1;
+	int skb_iif; /* device that it came in by; 0 where it was made */
+	unsigned long _nfct; /* its connection, and in the lowest three bits its direction */
 	unsigned long _skb_refdst;
 	__u16 protocol; /* network byte order */
+};
+
+/* Follows the data of an sk_buff, at its end. */
+struct skb_shared_info {
+	unsigned short gso_size;
+	unsigned short gso_segs;
+	unsigned int gso_type;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* of the original direction and of replies */
 };
 
 struct dst_entry {
