@@ -225,6 +225,10 @@ struct minmax {
 	struct minmax_sample s[3]; /* the smallest first */
 };
 
+struct inet_sock {
+	__u16 inet_sport; /* network byte order */
+};
+
 struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
