@@ -120,7 +120,7 @@ def test_faults_are_told_of_every_object_that_counts_them(bpf: BpfObject) -> Non
     bpf.attach("on_rename")
     call_it(1)
     (only,) = loaded()
-    assert only.faults == {"map_full": 0, "lost": 0, "suppressed": 200}
+    assert only.faults == {"map_full": 0, "lost": 0, "suppressed": 200, "unfinished": 0}
 
 
 def test_a_map_that_is_read_as_a_whole_tells_how_full_it_is(bpf: BpfObject) -> None:
