@@ -16,6 +16,18 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+typedef struct {
+	__s64 counter;
+} atomic_long_t;
+
 struct ns_common {
 	const struct proc_ns_operations *ops;
 	unsigned int inum;
@@ -64,6 +76,7 @@ struct ipv4_devconf {
 };
 
 struct inet_timewait_death_row {
+	refcount_t tw_refcount;
 	struct inet_hashinfo *hashinfo;
 };
 
@@ -76,20 +89,50 @@ struct local_ports___pair {
 	int range[2];
 };
 
+struct rhashtable {
+	atomic_t nelems;
+};
+
+/* Packets of a namespace of which only some fragments have arrived. */
+struct fqdir {
+	struct rhashtable rhashtable;
+	atomic_long_t mem;
+};
+
 struct netns_ipv4 {
 	struct ipv4_devconf *devconf_all;
 	__u8 sysctl_ip_default_ttl;
 	struct inet_timewait_death_row tcp_death_row;
+	struct fqdir *fqdir;
 	struct local_ports ip_local_ports;
+};
+
+struct netns_ipv6 {
+	struct fqdir *fqdir;
+};
+
+/* Sockets in use, counted per CPU; `val` by `proto.inuse_idx`. */
+struct prot_inuse {
+	int all;
+	int val[64];
+};
+
+struct netns_core {
+	struct prot_inuse *prot_inuse;
 };
 
 struct net {
 	struct list_head list;
 	struct ns_common ns;
+	struct list_head dev_base_head;
+	struct sock *rtnl;
+	struct net_device *loopback_dev;
+	struct netns_core core;
 	struct netns_mib mib;
 	struct netns_ipv4 ipv4;
-	struct net_device *loopback_dev;
+	struct netns_ipv6 ipv6;
 	__u64 net_cookie;
+	__u32 hash_mix;
 };
 
 struct nsproxy {
@@ -170,14 +213,6 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
-typedef struct {
-	int counter;
-} atomic_t;
-
-typedef struct refcount_struct {
-	atomic_t refs;
-} refcount_t;
-
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
@@ -193,6 +228,13 @@ struct hlist_nulls_head {
 	struct hlist_nulls_node *first;
 };
 
+/* Protocols hang on one list, whatever their family. */
+struct proto {
+	unsigned int inuse_idx;
+	char name[32];
+	struct list_head node;
+};
+
 struct sock_common {
 	__u32 skc_daddr; /* network byte order */
 	__u32 skc_rcv_saddr;
@@ -201,6 +243,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	unsigned char skc_state;
+	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -326,6 +369,15 @@ struct dst_entry {
 	struct net_device *dev;
 };
 
+/* Both begin with a dst_entry. */
+struct rtable {
+	__u16 rt_type;
+};
+
+struct rt6_info {
+	__u32 rt6i_flags;
+};
+
 /* What TCP keeps in sk_buff.cb. */
 struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
@@ -338,5 +390,9 @@ struct inet_connection_sock {
 };
 
 #pragma clang attribute pop
+
+enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED,
+};
 
 #endif

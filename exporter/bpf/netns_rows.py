@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from exporter.bpf import objects
 from exporter.bpf.loader import BpfObject
 from exporter.errors import SourceError, UnsupportedError
 
@@ -99,8 +98,3 @@ class NetnsRows(Generic[R]):
         self._memory.close()
         self._outcome.close()
         self._bpf.close()
-
-
-def of(name: str, decoder: Callable[[Btf], Callable[[bytes], R]]) -> Callable[[], NetnsRows[R]]:
-    """What loads the program `name`, for a part of the kernel scan."""
-    return lambda: NetnsRows(objects.find(name), decoder)

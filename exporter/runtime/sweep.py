@@ -74,8 +74,9 @@ class Round:
             before = self._read_doubted(visitor, readers, on_step)
             self._ask_scan(readers)
             for ref in self.refs:
-                wanted = {*readers, *host_readers} if ref.pod is self.host else readers
-                left = [reader for reader in wanted if ref.pod not in self._results[reader]]
+                left = [reader for reader in readers if ref.pod not in self._results[reader]]
+                if ref.pod is self.host:  # what is wanted of the host alone may be more than a scan of all finds
+                    left = list(dict.fromkeys((*left, *host_readers)))
                 if left:
                     self._visit(visitor, ref, left, on_step)
             self._judge(before, on_step)
