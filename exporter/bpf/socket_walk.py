@@ -104,6 +104,12 @@ class Outcome(NamedTuple):
     unsettled: int
 
 
+def unpack(content: bytes) -> Row:
+    """A row of its bytes."""
+    numbers = _ROW.unpack(content)
+    return Row(*numbers[:_NUMBERS], numbers[_NUMBERS:])  # type: ignore[call-arg]  # mypy does not count a slice
+
+
 class SocketWalk(Generic[T]):
     """The loaded programs and the memory that they fill.
 
@@ -204,10 +210,7 @@ class SocketWalk(Generic[T]):
         listening = self._listening.get(place, ())
         known = self._made.get(inode)
         if known is None or known[0] != content or known[1] != listening:
-            numbers = _ROW.unpack(content)
-            row = Row(*numbers[:_NUMBERS], numbers[_NUMBERS:])  # type: ignore[call-arg]  # mypy does not count them
-            made = self._make(row, listening)
-            known = self._made[inode] = content, listening, made
+            known = self._made[inode] = content, listening, self._make(unpack(content), listening)
         return known[2]
 
     def close(self) -> None:
