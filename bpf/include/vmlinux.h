@@ -377,6 +377,7 @@ struct net_device {
 	struct list_head dev_list;
 	int ifindex;
 	unsigned int flags;
+	unsigned int priv_flags; /* a bit field in newer kernels */
 	void *rx_handler;
 	struct net_device_stats stats;
 	struct net_device_core_stats *core_stats;
