@@ -255,6 +255,8 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
+	__u16 sk_protocol;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	int sk_err;
@@ -412,6 +414,7 @@ struct veth_priv {
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	__u64 tstamp; /* of arrival, or of departure: see tstamp_type */
 	unsigned int len;
 	unsigned int data_len;
 	unsigned int end; /* this and the header offsets are from head */
@@ -424,10 +427,15 @@ struct sk_buff {
 	char cb[48];
 	__u8 pkt_type : 3;
 	__u8 encapsulation : 1;
+	__u8 tstamp_type : 2;
 	int skb_iif; /* device that it came in by; 0 where it was made */
 	unsigned long _nfct; /* its connection, and in the lowest three bits its direction */
 	unsigned long _skb_refdst;
 	__u16 protocol; /* network byte order */
+};
+
+struct sk_buff___mono { /* before Linux 6.12 */
+	__u8 mono_delivery_time : 1;
 };
 
 /* Follows the data of an sk_buff, at its end. */
