@@ -260,7 +260,6 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	int sk_err;
-	int sk_rx_dst_ifindex;
 };
 
 struct minmax_sample {
