@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from exporter.sources import netdev, qdisc
@@ -47,20 +48,17 @@ def test_all_numbers_of_50_namespaces_equal_those_of_procfs(make_netns: Callable
     assert sum(one.answer["eth0"].tx_packets for one in traffic(found)) > sum(number % 13 for number in range(1, 50, 2))
 
 
-def test_numbers_that_grow_while_they_are_read_lie_between_two_readings(pair: Pair) -> None:
-    stop = threading.Event()
-
-    def talk() -> None:
-        while not stop.is_set():
-            send(pair.left, pair.right4, 10)
-
-    thread = threading.Thread(target=talk)
-    thread.start()
-    try:
-        found = [one for _ in range(20) for one in both(PART, [pair.left, pair.right])]
-    finally:
-        stop.set()
-        thread.join()
+def test_numbers_that_grow_while_they_are_read_lie_between_two_readings(
+    pair: Pair, until: Callable[[Callable[[], object]], None]
+) -> None:
+    sending = f"import socket\nwhile 1: socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('{pair.right4}', 9))"
+    command = ["ip", "netns", "exec", pair.left.name, sys.executable, "-c", sending]
+    with subprocess.Popen(command) as sender:
+        try:
+            until(lambda: traffic(both(PART, [pair.right]))[0].answer["eth0"].rx_packets > 1000)
+            found = [one for _ in range(20) for one in both(PART, [pair.left, pair.right])]
+        finally:
+            sender.kill()
     assert differences(PART, found) == []
     assert sum(one.before != one.after for one in traffic(found)) > 10
 
