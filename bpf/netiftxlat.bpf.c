@@ -5,7 +5,7 @@
  * Hooks: net:net_dev_queue, net:net_dev_start_xmit, net:net_dev_xmit. Queue: from the first to the second, bridges,
  * tunnels and other devices on the way counted each; a packet that the kernel cuts into segments in between is another
  * packet afterwards and left out. Driver: from the second to the third, on one CPU; that of a device that hands on to
- * another one contains the other's. Kernel: 5.17, for netns_list.h.
+ * another one contains the other's. Kernel: 5.12, for the atomic exchange.
  */
 #include "netns_times.h"
 #include "packets.h"

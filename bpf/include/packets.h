@@ -39,9 +39,10 @@ struct {
 
 static __always_inline struct packet_set *set_of(__u64 skb)
 {
-	__u32 low = skb, set;
+	__u32 low, set;
 
-	asm("" : "+w"(low)); /* a number from here on: with an address the verifier allows no arithmetic */
+	/* A number from here on: with an address the verifier allows no arithmetic. */
+	asm("%0 = %1" : "=w"(low) : "w"((__u32)skb));
 	set = ((__u64)(low * 2654435761u) * packet_sets) >> 32; /* 2^32 over the golden ratio; the lowest bits are 0 */
 	return bpf_map_lookup_elem(&packets, &set);
 }

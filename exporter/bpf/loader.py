@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import mmap
+import os
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -241,7 +242,28 @@ class BpfObject:
         Raises UnsupportedError when the kernel refuses, for example because there is no such tracepoint.
         """
         self._library.said.clear()
-        handle = self._call["bpf_program__attach"](self._program(program))
+        return self._linked(program, self._call["bpf_program__attach"](self._program(program)))
+
+    def attach_to_cgroup(self, program: str, folder: Path) -> Link:
+        """Attach a program of a section `cgroup_skb/...` to a cgroup and all below it, otherwise as `attach`.
+
+        Args:
+            program: its name.
+            folder: of the cgroup, where cgroup2 is mounted.
+        """
+        self._library.said.clear()
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnsupportedError(
+                f"{self.path}: {program} cannot be attached to {folder}: {error.strerror}"
+            ) from error
+        try:
+            return self._linked(program, self._call["bpf_program__attach_cgroup"](self._program(program), descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _linked(self, program: str, handle: int | None) -> Link:
         if not handle:
             reason = "; ".join([self._library.reason(ctypes.get_errno()), *self._library.said])
             raise UnsupportedError(f"{self.path}: {program} ({self.programs[program]}) cannot be attached: {reason}")
