@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from exporter.errors import CollectError, NoDataError, UnsupportedError
 from exporter.model.pod import NetnsRef, Pod
 from exporter.runtime.attempt import attempt
-from exporter.sources import device_scan, mib_scan, state_scan
+from exporter.sources import device_scan, mib_scan, neighbour_scan, socket_scan, state_scan
 from exporter.sources.netns import Visitor
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTS: Final[tuple[Part[Any], ...]] = (mib_scan.PART, state_scan.PART, device_scan.PART)
+PARTS: Final[tuple[Part[Any], ...]] = (mib_scan.PART, state_scan.PART, device_scan.PART, neighbour_scan.PART, socket_scan.PART)
 _MOST_DIFFERENCES: Final = 5  # in a row
 
 
