@@ -368,10 +368,56 @@ struct Qdisc {
 	const struct Qdisc_ops *ops;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct neighbour {
+	struct hlist_node hash;
+	struct neigh_table *tbl;
+	__u8 nud_state;
+	struct net_device *dev;
+};
+
+struct neigh_hash_table {
+	struct hlist_head *hash_heads;
+	unsigned int hash_shift;
+};
+
+/* Before Linux 6.13 the chains were of neighbours themselves. */
+struct neighbour___chained {
+	struct neighbour *next;
+};
+
+struct neigh_hash_table___chained {
+	struct neighbour **hash_buckets;
+};
+
+struct neigh_table {
+	struct neigh_hash_table *nht;
+};
+
+struct neigh_parms {
+	struct neigh_table *tbl;
+};
+
+struct in_device {
+	struct neigh_parms *arp_parms;
+};
+
+struct inet6_dev {
+	struct neigh_parms *nd_parms;
+};
+
 struct net_device {
 	const struct net_device_ops *netdev_ops;
 	struct pcpu_lstats *lstats;
 	struct pcpu_sw_netstats *tstats;
+	struct inet6_dev *ip6_ptr;
 	unsigned int real_num_rx_queues;
 	possible_net_t nd_net;
 	char name[16];
@@ -382,6 +428,7 @@ struct net_device {
 	void *rx_handler;
 	struct net_device_stats stats;
 	struct net_device_core_stats *core_stats;
+	struct in_device *ip_ptr;
 	struct Qdisc *qdisc;
 	enum netdev_stat_type pcpu_stat_type : 8;
 	const struct rtnl_link_ops *rtnl_link_ops;
