@@ -30,6 +30,7 @@ from exporter.exposition.text import Format, Renderer
 from exporter.model.metric import Kind, Metric, Naming, Scope, Unit
 from exporter.model.pod import Pod
 from exporter.model.snapshot import Table
+from tests.bench import throughput
 from tests.bench.namespaces import many
 
 if TYPE_CHECKING:
@@ -247,7 +248,11 @@ def main() -> int:
     """Run all, print, write build/bench.json."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--pods", type=int, default=250, help="network namespaces to make (default: %(default)s)")
-    pods = parser.parse_args().pods
+    parser.add_argument(
+        "--throughput", action="store_true", help="measure what others' traffic loses instead; takes some minutes"
+    )
+    options = parser.parse_args()
+    pods = options.pods
     if os.geteuid() != 0:
         print("bench: needs root, it makes network namespaces", file=sys.stderr)
         return 1
@@ -260,6 +265,8 @@ def main() -> int:
         ("serving, with eBPF", lambda: serving(pods, ebpf=True)),
         ("generating", generating),
     ]
+    if options.throughput:
+        steps = [("throughput", lambda: [Result(*figure) for figure in throughput.figures()])]
     results: list[Result] = []
     for index, (name, step) in enumerate(steps, start=1):
         print(f"[{index}/{len(steps)}] {name}", file=sys.stderr)
