@@ -529,6 +529,8 @@ struct rt6_info {
 
 /* What TCP keeps in sk_buff.cb. */
 struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
 	__u16 tcp_gso_segs;
 	__u8 tcp_flags;
 };
