@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -150,6 +151,34 @@ def test_data_that_comes_after_the_program_has_gone_is_answered_with_a_reset(
         (): {"sent_total": 0, "received_total": 7},
         ("closing",): {"received_by_kind_total": 7},
     }
+
+
+def test_an_older_tracepoint_alone_tells_of_whole_sockets_and_no_total(
+    pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if tells_reasons():
+        pytest.skip("this kernel's tracepoint tells of every reset")
+    lacking = Attachable.lacking
+    functions = ("fentry/", "kprobe/")
+    monkeypatch.setattr(
+        Attachable, "lacking", lambda self, section: "x" if section.startswith(functions) else lacking(self, section)
+    )
+    collector = collector_of("tcpreset")
+    pair.right.listen(80, 100)
+    for port, error in ((80, None), (80, None), (80, None), (81, ConnectionRefusedError)):
+        with pytest.raises(error) if error else nullcontext():
+            client = pair.left.connect(pair.right4, port)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            client.close()
+    snapshot = collector.cycle()
+
+    assert rows(snapshot, pair.left.pod) == {
+        (): {"sent_total": None, "received_total": 1},
+        ("active",): {"sent_by_kind_total": 3},
+        ("connecting",): {"received_by_kind_total": 1},
+    }
+    assert sent_by_kernel(pair.right) == 1
+    assert rows(snapshot, pair.right.pod)[()] == {"sent_total": None, "received_total": 3}
 
 
 def test_a_namespace_that_ends_takes_its_counts_with_it_and_the_next_one_starts_from_zero(
