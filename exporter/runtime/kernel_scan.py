@@ -21,7 +21,7 @@ from exporter.sources import device_scan, mib_scan, neighbour_scan, socket_scan,
 from exporter.sources.netns import Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTS: Final[tuple[Part[Any], ...]] = (mib_scan.PART, state_scan.PART, device_scan.PART, neighbour_scan.PART, socket_scan.PART)
+PARTS: Final[tuple[Part[Any], ...]] = (
+    mib_scan.PART,
+    state_scan.PART,
+    device_scan.PART,
+    neighbour_scan.PART,
+    socket_scan.PART,
+)
 _MOST_DIFFERENCES: Final = 5  # in a row
 
 
@@ -67,11 +73,6 @@ class RunningPart:
     def readers(self) -> AbstractSet[Reader[Any]]:
         """Those it can answer for; none once it has ended."""
         return self._answers.keys() if self.active else frozenset()
-
-    @property
-    def step(self) -> Callable[[], None] | None:
-        """What its time is booked under."""
-        return None if self._scan is None else self._scan.scan
 
     def run(self) -> None:
         """Scan all namespaces. Where that fails, the part is over for good."""
@@ -158,14 +159,15 @@ class KernelScan:
         """Who can answer for a reader."""
         return next((part for part in self.parts if reader in part.readers), None)
 
-    def run(self, readers: Collection[Reader[Any]], seconds: dict[Callable[..., Any], float]) -> None:
-        """Run the parts that can answer for one of the readers; the time of each is added to `seconds`."""
+    def run(self, readers: Collection[Reader[Any]]) -> dict[str, float]:
+        """Run the parts that can answer for one of the readers; how many seconds each took, by its name."""
+        seconds = {}
         for part in self.parts:
-            step = part.step
-            if step is not None and not part.readers.isdisjoint(readers):
+            if not part.readers.isdisjoint(readers):
                 before = time.perf_counter()
                 part.run()
-                seconds[step] += time.perf_counter() - before
+                seconds[f"kernel_scan.{part.name}"] = time.perf_counter() - before
+        return seconds
 
     def doubted(self, readers: Iterable[Reader[Any]], inode: int) -> list[Reader[Any]]:
         """Those that have an answer in a namespace that is yet to be checked."""

@@ -56,6 +56,7 @@ class Round:
         self.pids: Mapping[Pod, tuple[int, ...]] = {ref.pod: ref.pids for ref in refs}
         self.gone: set[Pod] = set()
         self.seconds: dict[Callable[..., Any], float] = defaultdict(float)
+        self.scan_seconds: dict[str, float] = {}  # by part of the kernel scan
         self._results: dict[Reader[Any], dict[Pod, Any]] = defaultdict(dict)
         self._past = past
         self._scan = scan
@@ -101,7 +102,7 @@ class Round:
     def _ask_scan(self, readers: Collection[Reader[Any]]) -> None:
         if self._scan is None:
             return
-        self._scan.run(readers, self.seconds)
+        self.scan_seconds = self._scan.run(readers)
         pods = [ref.pod for ref in self.refs]
         for reader in readers:
             before = time.perf_counter()
