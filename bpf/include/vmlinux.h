@@ -260,6 +260,11 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	int sk_err;
+	void *sk_user_data;
+};
+
+struct sk_psock {
+	__u32 msg_tot_len; /* since Linux 7 */
 };
 
 struct minmax_sample {
