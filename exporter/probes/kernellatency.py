@@ -5,8 +5,9 @@ the protocol hands it to IP until it is queued at the first device. In between a
 a verdict from user space, waiting for a neighbour's address, and whatever takes the CPU away.
 
 A packet that is only forwarded is in neither, until it enters or leaves a pod. On loopback a packet is sent and
-received. What comes in fragments is one packet since its last fragment; a datagram that IP cuts into fragments, and
-what was cut into segments for a program in user space, is left out when sent, as is what is dropped on the way.
+received. What comes in fragments is one packet since its last fragment. Left out are what is dropped on the way, and of
+what is sent: datagrams that IP cuts into fragments, what is cut into segments for a program in user space, and over
+IPv6 SYN-ACKs and what TCP answers without a connection.
 
 Where the kernel allows neither fentry nor kprobes, received is what reaches a socket, and sent are TCP segments, but
 not those of SYN-ACKs or with a departure that was set in the future (pacing with the fq queue).
@@ -36,7 +37,7 @@ _histogram = partial(
 )
 
 _RECEIVED: Final = "tracepoint net:netif_receive_skb and functions ip_protocol_deliver_rcu, ip6_protocol_deliver_rcu"
-_SENT: Final = "functions __ip_local_out, __ip6_local_out, ip6_xmit and tracepoint net:net_dev_queue"
+_SENT: Final = "functions __ip_local_out, __ip6_local_out, inet6_csk_xmit and tracepoint net:net_dev_queue"
 _SLOW_IN = (
     "Received packets were held up before their socket: look for many iptables rules, rules that ask a program for a "
     "verdict (NFQUEUE), eBPF programs, or a host that takes the CPU away; compare the softirq probe."

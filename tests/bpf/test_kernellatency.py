@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.bpf import objects
+from exporter.bpf.attachable import Attachable
 from exporter.bpf.hooks import Hook
-from exporter.errors import UnsupportedError
+from exporter.bpf.loader import BpfObject
 from exporter.probes import kernellatency as probe
 from tests.bpf.nfqueue import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.model.probe import Env, Probe
     from exporter.model.snapshot import Histogram
     from tests.netns.namespaces import Namespace, Pair
 FAMILIES = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
@@ -26,19 +27,21 @@ FENTRY, KPROBE, NEITHER = range(3)
 HOLD = 0.11  # seconds, over the higher threshold
 
 
-def _open(env: Env, way: int) -> Probe:
-    try:
-        return probe.open_probe(env)
-    except UnsupportedError as error:
-        pytest.skip(f"way {way}: {error}")
+def _sections() -> dict[str, str]:
+    with BpfObject(objects.find("kernellatency")) as bpf:
+        return bpf.programs
 
 
 @pytest.fixture(params=[FENTRY, KPROBE, NEITHER], ids=["fentry", "kprobe", "neither"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Leave the probe only one of its ways."""
     number: int = request.param
+    kernel, sections = Attachable(Path("/sys")), _sections()
     for name in ("RECEIVED", "SENT"):
         hook: Hook = getattr(probe, name)
+        for program in hook.ways[number]:
+            if reason := kernel.lacking(sections[program]):
+                pytest.skip(f"{sections[program]}: {reason}")
         monkeypatch.setattr(probe, name, Hook(hook.place, (hook.ways[number],)))
     return number
 
@@ -70,8 +73,7 @@ class Watch:
 @pytest.fixture
 def watch(way: int, collector_of: Callable[..., Any], rows: Callable[..., Any]) -> Watch:
     """Start it when the traffic that is not to be measured is over; skips where the kernel lacks the way."""
-    spec = replace(probe.PROBE, open=partial(_open, way=way))
-    return Watch(lambda: collector_of(spec), rows, way != NEITHER)
+    return Watch(lambda: collector_of("kernellatency"), rows, way != NEITHER)
 
 
 def right_of(pair: Pair, family: int) -> str:
