@@ -84,9 +84,10 @@ class RunningPart:
         else:
             self.over_capacity += self._scan.over_capacity
 
-    def doubted(self, reader: Reader[Any], inode: int) -> bool:
-        """Whether it has an answer there that is yet to be checked."""
-        return inode not in self._believed[reader] and self._answer(reader, inode) is not None
+    def doubted(self, reader: Reader[Any], inodes: AbstractSet[int]) -> set[int]:
+        """Namespaces for which it has an answer that is yet to be checked."""
+        unchecked = inodes - self._believed[reader]
+        return {inode for inode in unchecked if self._answer(reader, inode) is not None}
 
     def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
         """The answers, or the errors that the reader would end in, of the namespaces where they are believed."""
@@ -169,10 +170,10 @@ class KernelScan:
                 seconds[f"kernel_scan.{part.name}"] = time.perf_counter() - before
         return seconds
 
-    def doubted(self, readers: Iterable[Reader[Any]], inode: int) -> list[Reader[Any]]:
-        """Those that have an answer in a namespace that is yet to be checked."""
-        parts = ((reader, self.part_of(reader)) for reader in readers)
-        return [reader for reader, part in parts if part is not None and part.doubted(reader, inode)]
+    def doubted(self, reader: Reader[Any], inodes: AbstractSet[int]) -> set[int]:
+        """Namespaces for which it has an answer in a reader's stead that is yet to be checked."""
+        part = self.part_of(reader)
+        return set() if part is None else part.doubted(reader, inodes)
 
     def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
         """What the scan answers for a reader, where that is believed."""
@@ -202,7 +203,7 @@ class KernelScan:
                     after = _read(visitor, own, part.readers)
                     for reader in part.readers:
                         part.judge(reader, own, before[reader], after[reader])
-                    if not any(part.doubted(reader, own.netns) for reader in part.readers):
+                    if not any(part.doubted(reader, {own.netns}) for reader in part.readers):
                         break
         finally:
             visitor.close()
