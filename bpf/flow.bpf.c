@@ -179,32 +179,55 @@ static __always_inline int was_redirected(const struct sk_buff *skb, struct ip_p
 	return 1;
 }
 
+static __always_inline void count_at_uplink(const struct sk_buff *skb, const unsigned char *at,
+					    const unsigned char *frame)
+{
+	struct ip_packet packet = {};
+
+	if (parse_ip(&packet, skb, at))
+		count_frame(skb, &packet, frame);
+	else
+		count_unreadable();
+}
+
+/* At the first device that it passes. One that has a handler is a port of another, where the packet has been. */
+static __always_inline void count_made_here(const struct sk_buff *skb, const struct net_device *dev,
+					    const unsigned char *at)
+{
+	struct ip_packet packet = {};
+
+	if (!dev->rx_handler && parse_ip(&packet, skb, at) && stays_here(&packet))
+		count_frame(skb, &packet, skb->data);
+}
+
+/* At the last device: a bridge passes it on to a port, unless it went from port to port only. */
+static __always_inline void count_redirected(const struct sk_buff *skb, const struct net_device *dev,
+					     const unsigned char *at)
+{
+	struct ip_packet packet = {};
+
+	if (!is_bridge(dev) && !uplink_of(dev, skb->skb_iif) && parse_ip(&packet, skb, at) &&
+	    was_redirected(skb, &packet) && stays_here(&packet))
+		count_frame(skb, &packet, skb->data);
+}
+
 SEC("tp_btf/net_dev_start_xmit")
 int start_xmit(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
 	const struct net_device *dev = (void *)ctx[1];
 	const unsigned char *at = ip_of_sent(skb);
-	struct ip_packet packet = {};
 
 	if (!at)
 		return 0;
-	if (uplink_of(dev, dev->ifindex) == UPLINK_COUNTS) {
-		if (parse_ip(&packet, skb, at))
-			count_frame(skb, &packet, skb->data);
-		else
-			count_unreadable();
+	if (uplink_of(dev, dev->ifindex) == UPLINK_COUNTS)
+		count_at_uplink(skb, at, skb->data);
+	else if (dev->flags & IFF_LOOPBACK)
 		return 0;
-	}
-	if (dev->flags & IFF_LOOPBACK)
-		return 0;
-	/* At the first device that it passes. One that has a handler is a port of another, where the packet has been. */
-	if (!skb->skb_iif && !dev->rx_handler && parse_ip(&packet, skb, at) && stays_here(&packet))
-		count_frame(skb, &packet, skb->data);
-	/* At the last device: a bridge passes it on to a port, unless it went from port to port only. */
-	if (skb->skb_iif && may_be_redirected(skb) && !is_bridge(dev) && !uplink_of(dev, skb->skb_iif) &&
-	    parse_ip(&packet, skb, at) && was_redirected(skb, &packet) && stays_here(&packet))
-		count_frame(skb, &packet, skb->data);
+	else if (!skb->skb_iif)
+		count_made_here(skb, dev, at);
+	else if (may_be_redirected(skb))
+		count_redirected(skb, dev, at);
 	return 0;
 }
 
@@ -213,21 +236,13 @@ int receive(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
 	const struct net_device *dev = skb->dev;
-	const unsigned char *at, *frame;
-	struct ip_packet packet = {};
-	__u16 mac_header;
+	const unsigned char *at;
 
 	if (uplink_of(dev, dev->ifindex) != UPLINK_COUNTS)
 		return 0;
 	at = ip_of_received(skb);
-	if (!at)
-		return 0;
-	mac_header = skb->mac_header;
-	frame = mac_header == NO_MAC_HEADER ? skb->data : skb->head + mac_header;
-	if (parse_ip(&packet, skb, at))
-		count_frame(skb, &packet, frame);
-	else
-		count_unreadable();
+	if (at)
+		count_at_uplink(skb, at, skb->mac_header == NO_MAC_HEADER ? skb->data : skb->head + skb->mac_header);
 	return 0;
 }
 

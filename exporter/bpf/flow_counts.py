@@ -102,16 +102,17 @@ class FlowCounts:
             raise
         self._watched: dict[str, dict[bytes, bytes]] = {}
 
-    def watch(self, uplinks: Collection[Device], above: Collection[Device], addresses: Collection[bytes]) -> None:
+    def watch(self, netns: int, uplinks: Collection[int], above: Collection[int], addresses: Collection[bytes]) -> None:
         """Say what to count. Raises SourceError.
 
         Args:
-            uplinks: devices by which packets enter and leave the node.
-            above: devices that send and receive by those.
+            netns: inode of the node's own namespace.
+            uplinks: indices of its devices by which packets enter and leave the node.
+            above: indices of devices that send and receive by those.
             addresses: of the node and its pods, 16 bytes each.
         """
-        self._set("uplinks", dict.fromkeys(map(self._devices.pack, above), self._above)
-                  | dict.fromkeys(map(self._devices.pack, uplinks), self._counts))  # fmt: skip
+        kinds = {**dict.fromkeys(above, self._above), **dict.fromkeys(uplinks, self._counts)}
+        self._set("uplinks", {self._devices.pack(Device(netns, index)): kind for index, kind in kinds.items()})
         self._set("local_addresses", dict.fromkeys(addresses, self._counts))
 
     def _set(self, name: str, wanted: dict[bytes, bytes]) -> None:

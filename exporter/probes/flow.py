@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf import kernel_btf
-from exporter.bpf.flow_counts import Device, FlowCounts
+from exporter.bpf.flow_counts import FlowCounts
 from exporter.errors import UnsupportedError
 from exporter.identity import endpoints
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
@@ -186,10 +186,10 @@ class Flow:
         if owners != self._owners:
             self._owners = owners
             self._rename()
-        netns = cycle.host.netns
         self._counts.watch(
-            [Device(netns, link.ifindex) for link in lowest],
-            [Device(netns, link.ifindex) for link in chosen - lowest],
+            cycle.host.netns,
+            {link.ifindex for link in lowest},
+            {link.ifindex for link in chosen - lowest},
             {value for values in found.values() for value in values},
         )
         return len(lowest)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.bpf.flow_counts import Count, Device, Tuple, Uncounted
+from exporter.bpf.flow_counts import Count, Tuple, Uncounted
 from exporter.errors import UnsupportedError
 from exporter.model.metric import Naming
 from exporter.probes import flow as probe
@@ -37,8 +37,8 @@ class FixedCounts:
         self.tuples[key] = Tuple(from_text(source), from_text(target), 0, 0, protocol)
         return key
 
-    def watch(self, uplinks: Collection[Device], above: Collection[Device], local: Collection[bytes]) -> None:
-        self.watched = list(uplinks), list(above), local
+    def watch(self, netns: int, uplinks: Collection[int], above: Collection[int], local: Collection[bytes]) -> None:
+        self.watched = netns, uplinks, above, local
 
     def read(self) -> Iterator[tuple[bytes, Count]]:
         return iter(list(self.flows.items()))
@@ -102,7 +102,7 @@ def test_flows_carry_the_names_of_those_that_are_known(
         (host, "unreadable"): {"uncounted_total": 3},
         (host,): {"uplinks": 1},
     }
-    assert counts.watched == ([Device(host.netns, 2)], [], {from_text(POD), from_text(NODE)})
+    assert counts.watched == (host.netns, {2}, set(), {from_text(POD), from_text(NODE)})
 
 
 def test_uplinks_are_those_of_the_default_routes_unless_named(cycle_of: Callable[..., Any], host: Pod) -> None:
@@ -111,10 +111,10 @@ def test_uplinks_are_those_of_the_default_routes_unless_named(cycle_of: Callable
     cycle = cycle_of({host: []}, devices=(ETH0, vlan, veth), routes=("eth0.9",))
 
     probe.Flow(counts).collect(cycle)
-    assert counts.watched[:2] == ([Device(host.netns, 2)], [Device(host.netns, 3)])
+    assert counts.watched == (host.netns, {2}, {3}, set())
 
     probe.Flow(counts, interface="veth*, nothing").collect(cycle)
-    assert counts.watched[:2] == ([Device(host.netns, 4)], [])
+    assert counts.watched == (host.netns, {4}, set(), set())
 
 
 def test_addresses_of_services_on_the_node_are_nobodys(cycle_of: Callable[..., Any], host: Pod) -> None:
@@ -122,7 +122,7 @@ def test_addresses_of_services_on_the_node_are_nobodys(cycle_of: Callable[..., A
 
     probe.Flow(counts).collect(cycle_of({host: [NODE]}, devices=(Link(2, "kube-ipvs0", "dummy"),), routes=()))
 
-    assert counts.watched == ([], [], set())
+    assert counts.watched == (host.netns, set(), set(), set())
 
 
 def test_a_flow_is_forgotten_when_it_was_idle_too_long_and_begins_anew(
