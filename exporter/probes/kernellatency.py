@@ -6,11 +6,13 @@ a verdict from user space, waiting for a neighbour's address, and whatever takes
 
 A packet that is only forwarded is in neither, until it enters or leaves a pod. On loopback a packet is sent and
 received. What comes in fragments is one packet since its last fragment. Left out are what is dropped on the way, and of
-what is sent: datagrams that IP cuts into fragments, what is cut into segments for a program in user space, and over
-IPv6 SYN-ACKs and what TCP answers without a connection.
+what is sent: most fragments, what is cut into segments for a program in user space, and over IPv6 SYN-ACKs and what
+TCP answers without a connection.
 
 Where the kernel allows neither fentry nor kprobes, received is what reaches a socket, and sent are TCP segments, but
 not those of SYN-ACKs or with a departure that was set in the future (pacing with the fq queue).
+
+Off by default: a datagram from one pod to another costs about 0.3 us more, where the whole way takes about 4 us.
 """
 
 from __future__ import annotations

@@ -222,6 +222,19 @@ def test_what_is_dropped_is_not_counted_and_never_lengthens_another(quiet: Pair,
     assert events(left["tx_seconds"]) == (499 + 97 if watch.all_sent else 0)
 
 
+@FAMILIES
+def test_what_comes_in_fragments_is_received_once(family: int, quiet: Pair, watch: Watch) -> None:
+    there = receiver(quiet.right, family)
+    watch.start()
+    sender = quiet.left.open(family, socket.SOCK_DGRAM)
+    for _ in range(13):
+        sender.sendto(bytes(4000), (right_of(quiet, family), 9999))
+        assert len(there.recv(5000)) == 4000
+    found = watch.of(quiet.right)
+
+    assert (found["rxslow"], events(found["rx_seconds"])) == (0, 13)
+
+
 def test_on_loopback_a_packet_is_sent_and_received(quiet: Pair, watch: Watch) -> None:
     there = receiver(quiet.left, socket.AF_INET)
     watch.start()
