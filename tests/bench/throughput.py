@@ -114,15 +114,18 @@ def _losses(what: str, found: list[list[tuple[Carried, Carried]]], limit: float)
         plain = statistics.median(without.rate for _, without in pairs) * factor
         for of, most in (("rate", limit if name == "TCP throughput" else None), ("per_cpu", None)):
             losses = [100 * (1 - getattr(with_it, of) / getattr(without, of)) for with_it, without in pairs]
-            low, median, high = statistics.quantiles(losses, n=4)
+            low, median, high = statistics.quantiles(losses, n=4, method="inclusive")
             per = "" if of == "rate" else " per CPU second"
-            remark = f"quartiles {low:+.1f} to {high:+.1f} %, {len(pairs)} pairs, {plain:.1f} {unit} without"
+            remark = f"quartiles {low:+.1f} to {high:+.1f} %, {len(pairs)} pairs; without {plain:.1f} {unit}"
             lines.append((f"{name}{per} lost, {what}", median, "%", most, remark))
     return lines
 
 
 def _by_program(names: tuple[str, str], probes: tuple[str, ...]) -> list[Figure]:
-    """What the dearest programs take of the processor time of both ends, during each kind of traffic."""
+    """What the dearest programs take, in relation to the processor time of both ends, during each kind of traffic.
+
+    They also run for whatever else the machine does meanwhile. A run's time holds about 20 ns of reading the clock.
+    """
     lines: list[Figure] = []
     with exporter(probes, counted=True):
         for name, carry, _, _ in _KINDS:
