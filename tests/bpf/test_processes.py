@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.bpf import running
 from exporter.bpf.processes import ProcessFiles, ProcessIo, ProcessScan
 from exporter.errors import GoneError, UnsupportedError
 from exporter.probes import fd, io
@@ -334,6 +336,13 @@ def test_the_probes_use_the_programs_and_give_what_procfs_does(
     shown = shown_io(pid)
     assert caplog.messages == []
     assert values == [tuple(shown[each.column] for each in io.METRICS), (4, 0)]
+
+
+def test_without_the_kernel_scan_nothing_is_loaded(live_env: Env, as_root: None) -> None:  # noqa: ARG001 -- skips
+    env = replace(live_env, kernel_scan=False)
+    with closing(io.PROBE.open(env)), closing(fd.PROBE.open(env)):
+        names = [each.name for each in running.survey()]
+    assert [name for name in names if name.startswith("process_")] == []
 
 
 @pytest.mark.parametrize("scan", [IoScan, DescriptorScan])
