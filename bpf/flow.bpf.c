@@ -5,7 +5,8 @@
  *
  * Hooks: net:net_dev_start_xmit and net:netif_receive_skb, which see every device, leave nothing behind and know
  * nothing of qdiscs and their filters. Each packet is counted once: what enters or leaves the node, at its uplinks;
- * what stays on it, where it is sent. Kernel: 5.5, for typed tracepoints.
+ * what stays on it, where it is sent. XDP takes packets away before anybody sees them here, and one that a driver
+ * refuses is counted again when it is offered again. Kernel: 5.5, for typed tracepoints.
  */
 #include "ip_packet.h"
 #include "maps.h"
