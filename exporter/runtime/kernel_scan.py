@@ -38,6 +38,8 @@ PARTS: Final[tuple[Part[Any], ...]] = (
     socket_scan.PART,
 )
 _MOST_DIFFERENCES: Final = 5  # in a row
+# Namespaces checked per cycle and answer, each of which is visited once more; so starting costs no cycle too much.
+_MOST_CHECKS: Final = 100
 
 
 class RunningPart:
@@ -56,6 +58,7 @@ class RunningPart:
         self._answers: dict[Reader[Any], Answer[Any, Any]] = {answer.reader: answer for answer in part.answers}
         self._believed: dict[Reader[Any], set[int]] = {answer.reader: set() for answer in part.answers}
         self._differed: Counter[tuple[Reader[Any], int]] = Counter()
+        self._runs = 0
         self._scan: Scan[Any] | None = None
         if not reason:
             opened = attempt(part.open)
@@ -78,6 +81,7 @@ class RunningPart:
         """Scan all namespaces. Where that fails, the part is over for good."""
         if self._scan is None:
             return
+        self._runs += 1
         failure = attempt(self._scan.scan)
         if isinstance(failure, CollectError):
             self._end(str(failure), logging.WARNING)
@@ -85,9 +89,10 @@ class RunningPart:
             self.over_capacity += self._scan.over_capacity
 
     def doubted(self, reader: Reader[Any], inodes: AbstractSet[int]) -> set[int]:
-        """Namespaces for which it has an answer that is yet to be checked."""
-        unchecked = inodes - self._believed[reader]
-        return {inode for inode in unchecked if self._answer(reader, inode) is not None}
+        """Namespaces for which it has an answer that is to be checked now; which ones take turns."""
+        unchecked = sorted(i for i in inodes - self._believed[reader] if self._answer(reader, i) is not None)
+        first = self._runs * _MOST_CHECKS % max(len(unchecked), 1)
+        return set((unchecked[first:] + unchecked[:first])[:_MOST_CHECKS])
 
     def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
         """The answers, or the errors that the reader would end in, of the namespaces where they are believed."""

@@ -81,6 +81,17 @@ def test_an_answer_is_believed_in_the_namespaces_where_it_was_checked() -> None:
     assert scan.believed(read_number, [A, B]) == {A: 7}
 
 
+def test_so_many_namespaces_are_checked_per_cycle_and_they_take_turns() -> None:
+    inodes = set(range(1, 251))
+    scan, _ = scan_of(dict.fromkeys(inodes, 7))
+    turns = []
+    for _ in range(3):
+        run(scan)
+        turns.append(scan.doubted(read_number, inodes))
+    assert [len(turn) for turn in turns] == [100, 100, 100]
+    assert set.union(*turns) == inodes
+
+
 def test_a_namespace_without_a_row_is_neither_doubted_nor_answered_for() -> None:
     scan, rows = scan_of({101: 7})
     scan.judge(read_number, A, 7, 7)
