@@ -30,17 +30,24 @@ if TYPE_CHECKING:
     from exporter.bpf.hooks import Choice
 
 _LOG_BYTES: Final = 1 << 20
-_CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
+_CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 38: "CAP_PERFMON", 39: "CAP_BPF"}
+_STATUS: Final = "/proc/self/status"
+_RELEASE: Final = re.compile(r"(\d+)\.(\d+)")
+_OWN_ACCOUNT: Final = (5, 11)  # before it, maps are locked memory, and libbpf raises the limit of that
 # What the verifier or libbpf say when the kernel is too old for a program, rather than the program wrong.
 _LACKING: Final = re.compile(r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF")
 _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
 
 def _missing_capabilities() -> list[str]:
-    with open("/proc/self/status", "rb") as status:
+    with open(_STATUS, "rb") as status:
         effective = next(int(line.split()[1], 16) for line in status if line.startswith(b"CapEff:"))
     held = {name for bit, name in _CAPABILITIES.items() if effective >> bit & 1}
-    return [] if "CAP_SYS_ADMIN" in held else sorted({"CAP_BPF", "CAP_PERFMON"} - held)
+    needed = set() if "CAP_SYS_ADMIN" in held else {"CAP_BPF", "CAP_PERFMON"}
+    release = _RELEASE.match(os.uname().release)
+    if release and (int(release[1]), int(release[2])) < _OWN_ACCOUNT:
+        needed.add("CAP_SYS_RESOURCE")
+    return sorted(needed - held)
 
 
 class Link:
