@@ -35,7 +35,10 @@ _STATUS: Final = "/proc/self/status"
 _RELEASE: Final = re.compile(r"(\d+)\.(\d+)")
 _OWN_ACCOUNT: Final = (5, 11)  # before it, maps are locked memory, and libbpf raises the limit of that
 # What the verifier or libbpf say when the kernel is too old for a program, rather than the program wrong.
-_LACKING: Final = re.compile(r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF")
+_LACKING: Final = re.compile(
+    r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF|"
+    r"BPF_STX uses reserved fields"  # of an atomic operation that gives the old value, before Linux 5.12
+)
 _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
 
