@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf.reasons import Reasons
@@ -33,6 +34,8 @@ class DropPlaces(Reasons):
         super().__init__({}, ())
         self._table = KallsymsTable(table)
         self._functions: dict[int, str] = {}
+        with suppress(UnsupportedError):  # `learn` tells; read now, as a cycle has less time
+            self._table.read()
 
     def learn(self, numbers: Iterable[int]) -> None:
         """Look up those that are new, all at once, as that costs as much as one."""
