@@ -18,7 +18,8 @@ def quiet(pair: Pair) -> Pair:
         (pair.right, pair.left, (pair.left4, pair.left6)),
     ):
         side.run("ip6tables", "-I", "OUTPUT", "-p", "icmpv6", "-j", "DROP")
-        side.run("iptables", "-I", "OUTPUT", "-p", "icmp", "-j", "DROP")
+        for protocol in ("icmp", "igmp"):
+            side.run("iptables", "-I", "OUTPUT", "-p", protocol, "-j", "DROP")
         mac = other.json("ip", "-j", "link", "show", "dev", "eth0")[0]["address"]
         for address in addresses:
             side.run("ip", "neighbour", "replace", address, "lladdr", mac, "dev", "eth0")
