@@ -97,8 +97,18 @@ class RunningPart:
     def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
         """The answers, or the errors that the reader would end in, of the namespaces where they are believed."""
         believed = self._believed[reader]
-        answers = {pod: self._answer(reader, pod.netns) for pod in pods if pod.netns in believed}
+        known = [pod for pod in pods if pod.netns in believed]
+        # Mostly no answer is an error; then all are made without a look at each.
+        answers = attempt(self._answers_of, reader, known)
+        if isinstance(answers, CollectError):
+            answers = {pod: self._answer(reader, pod.netns) for pod in known}
         return {pod: answer for pod, answer in answers.items() if answer is not None}
+
+    def _answers_of(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
+        if self._scan is None:
+            return {}
+        take, row_of = self._answers[reader].take, self._scan.row
+        return {pod: take(row) for pod in pods if (row := row_of(pod.netns)) is not None}
 
     def judge(self, reader: Reader[Any], pod: Pod, before: Any, after: Any) -> None:  # noqa: ANN401 -- the reader's
         """Compare the answer of the latest run with what the reader found, or how it failed, before and after it."""
