@@ -301,6 +301,44 @@ def test_a_vlan_is_counted_at_the_device_beneath_it(routed: SmallNode, watching:
     }
 
 
+def test_a_tunnel_is_counted_as_what_its_ends_send_each_other(
+    routed: SmallNode, watching: Callable[..., Collector], until: Callable[..., None]
+) -> None:
+    ends = []
+    for place, peer, device, host in (
+        (routed.node, routed.outside, "up0", 1),
+        (routed.outside, routed.node, "eth0", 2),
+    ):
+        words = ("id", "9", "dstport", "4789", "local", place.v4, "remote", peer.v4, "dev", device)
+        try:
+            place.netns.run("ip", "link", "add", "tunnel", "type", "vxlan", *words)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"this kernel has no VXLAN: {error.stderr.strip()}")
+        place.netns.run("ip", "address", "add", f"10.253.9.{host}/24", "dev", "tunnel")
+        place.netns.run("ip", "link", "set", "tunnel", "up")
+        ends.append(Place(place.netns, f"10.253.9.{host}", ""))
+    bulk(until, *ends, 1, socket.AF_INET)
+    silence(routed)
+    count_in_queue(routed.node, "up0")
+    count_in_queue(routed.outside)
+    collector = watching(routed)
+
+    bulk(until, *ends, 5_000_011, socket.AF_INET)
+    found = flows(collector.cycle(), "UDP")
+
+    sent, answered = routed.node.qdisc("up0"), routed.outside.qdisc()
+    # Queues of many kernels count the headers inside the tunnel once for all segments, so their bytes are no witness.
+    outer, inner, syn_options = 14 + 20 + 8 + 8, 14 + 20 + 20 + 12, 8
+    assert found == {
+        (routed.node.v4, routed.outside.v4): (
+            5_000_011 + sent["packets"] * (outer + inner) + syn_options,
+            sent["packets"],
+        ),
+        (routed.outside.v4, routed.node.v4): (answered["bytes"], answered["packets"]),
+    }
+    assert sent["packets"] > 5_000_011 // 1500
+
+
 def test_devices_that_come_later_are_found_by_their_prefix(
     routed: SmallNode, watching: Callable[..., Collector]
 ) -> None:
