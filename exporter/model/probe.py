@@ -145,12 +145,16 @@ class Option:
         help: one sentence.
         default: value used when the key is absent; its type is the type accepted.
         choices: for lists and strings, the values accepted; empty accepts all.
+        least: smallest number accepted.
+        most: largest number accepted.
     """
 
     name: str
     help: str
     default: Any
     choices: tuple[str, ...] = ()
+    least: float = 1
+    most: float = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
