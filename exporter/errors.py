@@ -50,3 +50,7 @@ class SourceError(CollectError):
         place = path if line is None else f"{path} line {line}"
         shown = "" if found is None else f", found {found!r:.80}"
         super().__init__(f"{place}: expected {expected}{shown}")
+
+
+class SinkError(NetExporterError):
+    """Events could not be delivered; the text names the sink's place and the next step."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from exporter.model.event import EventSource, EventType
     from exporter.model.metric import Metric
     from exporter.model.pod import Pod
     from exporter.model.snapshot import Table
@@ -28,6 +29,7 @@ class Env:
         netns_dir: where `ip netns` keeps named namespaces.
         node: name of this node, as put into labels.
         options: probe name -> option name -> value, from the configuration.
+        events: as `options`, of the probes whose events are wanted; the others need not make any.
         kernel_scan: whether eBPF programs may find in one run what sources would read file by file.
     """
 
@@ -36,6 +38,7 @@ class Env:
     netns_dir: Path
     node: str
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    events: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kernel_scan: bool = True
 
 
@@ -112,6 +115,13 @@ class Probe(Protocol):
         """Give back what `open` took."""
 
 
+class EventProbe(Probe, Protocol):
+    """A running probe that also tells single events."""
+
+    def event_source(self) -> EventSource:
+        """Where they come from; asked for once, and only when `Env.events` has options for this probe."""
+
+
 class RequirementKind(Enum):
     """What a probe may need from the machine; feeds `check`, the manifests and the reference."""
 
@@ -165,6 +175,7 @@ class ProbeSpec:
         name: equals the module's name.
         summary: one sentence.
         metrics: everything it can ever emit.
+        events: every type of event it can ever tell; then its running probe has `event_source`.
         open: makes the running probe; touches the machine, so never called on import.
         readers: what it needs read inside every namespace; shared with other probes.
         host_readers: what it needs read in the host's namespace only.
@@ -178,6 +189,7 @@ class ProbeSpec:
     name: str
     summary: str
     metrics: tuple[Metric, ...]
+    events: tuple[EventType, ...] = ()
     open: Callable[[Env], Probe]
     readers: tuple[Reader[Any], ...] = ()
     host_readers: tuple[Reader[Any], ...] = ()

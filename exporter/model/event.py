@@ -1,0 +1,143 @@
+"""An exception that happened once, to somebody: its declaration, and how it travels from the kernel to the sinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exporter.model.pod import Pod
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+
+class EventNaming(Enum):
+    """The families of type strings that users filter by; `event.naming` in the configuration chooses one."""
+
+    KUBESKOOP = "kubeskoop"  # as the peer's current version sends them
+    ACK = "ack"  # as the documents of ACK Net Exporter list them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A fact that events of a type tell besides the connection.
+
+    Args:
+        name: key in JSON and in the text.
+        help: what it is, one sentence.
+        values: the closed set of values, or empty for an open one.
+    """
+
+    name: str
+    help: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EventType:
+    """One kind of exception. Declared once, in the module of its probe; equals only itself.
+
+    Args:
+        probe: name of the probe that sees it.
+        name: type string of the peer's current version, or ours where it has none, for example TCPRESET_NOSOCK.
+        ack: type string in the ACK documents where it is another one.
+        help: one sentence.
+        advice: what to do when it happens.
+        fields: further facts, in the order in which they are told.
+        aliases: further spellings in documents, accepted by filters, never sent.
+    """
+
+    probe: str
+    name: str
+    help: str
+    ack: str = ""
+    advice: str = ""
+    fields: tuple[Field, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    def name_in(self, naming: EventNaming) -> str:
+        """Type string in one family."""
+        return self.ack if naming is EventNaming.ACK and self.ack else self.name
+
+
+class Connection(NamedTuple):
+    """The two ends of a packet or connection, as the event's packet travels or the socket sees it.
+
+    Args:
+        protocol: above IP, for example TCP; its number where it has no common name.
+        source: address that sent, or the local one of a socket.
+        source_port: its port in host order; 0 where the protocol has none.
+        destination: address that is to receive, or the remote one.
+        destination_port: its port in host order.
+    """
+
+    protocol: str
+    source: Address
+    source_port: int
+    destination: Address
+    destination_port: int
+
+
+class Event(NamedTuple):
+    """One exception as a probe tells it.
+
+    Args:
+        type: what happened.
+        time: when, in nanoseconds since 1970.
+        netns: inode of the network namespace; 0 where it is not known.
+        connection: whose packet or connection; None where there is none.
+        values: of the type's fields, in their order; an empty text where one is not known.
+        stack: return addresses in the kernel, innermost first; empty unless asked for.
+    """
+
+    type: EventType
+    time: int
+    netns: int
+    connection: Connection | None = None
+    values: tuple[str | int, ...] = ()
+    stack: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An event with everybody in it named: what sinks and formats get.
+
+    Args:
+        event: as the probe told it.
+        node: name of the node.
+        pod: owner of the namespace; None where it is not known (any more).
+        source: owner of the source address, where known.
+        destination: owner of the destination address, where known.
+        stack: the stack's functions as `name+0x1f`, innermost first.
+    """
+
+    event: Event
+    node: str
+    pod: Pod | None
+    source: Mapping[str, str] = field(default_factory=dict)
+    destination: Mapping[str, str] = field(default_factory=dict)
+    stack: tuple[str, ...] = ()
+
+
+class EventSource(Protocol):
+    """Where a running probe's events come from. Used by one thread."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when there are events."""
+
+    def take(self) -> Sequence[Event]:
+        """The events that are there, a bounded number. Raises SourceError."""
+
+
+class Sink(Protocol):
+    """Where events go to. Each has a thread of its own, which calls these."""
+
+    def send(self, events: Sequence[Named]) -> None:
+        """Deliver, in order. May block for as long as it wants; raises SinkError when these events are lost."""
+
+    def close(self) -> None:
+        """Deliver what is buffered within a second or so, and give back what was opened."""
