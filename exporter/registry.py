@@ -1,4 +1,4 @@
-"""THE registry: every probe that exists, found by looking, checked once, then frozen."""
+"""THE registry: every probe and sink that exists, found by looking, checked once, then frozen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from exporter import probes as probe_package
+from exporter import sinks as sink_package
 from exporter.errors import DeclarationError, UsageError
+from exporter.events import record
 from exporter.model import health
 from exporter.model.metric import IDENTITY_LABELS, Kind, Metric, Naming, Scope
 from exporter.model.probe import ProbeSpec
+from exporter.sinks.context import SinkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from exporter.model.event import EventType
 
 _SHORTEST_PART = 3  # a shorter word is part of almost everything
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -26,21 +31,44 @@ _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All probe declarations, by name, plus the exporter's own health.
+    """All probe and sink declarations, by name, plus the exporter's own health.
 
     Args:
         probes: the probes that can run, sorted by name.
         own: declaration of the self-metrics; exposed by the runtime, not collected by a probe.
+        sinks: where events can go, sorted by name.
     """
 
     probes: tuple[ProbeSpec, ...]
     own: tuple[Metric, ...]
+    sinks: tuple[SinkSpec, ...] = ()
 
     def metrics(self) -> Iterator[Metric]:
         """Every metric, in the order of probes and declarations, self-metrics last."""
         for spec in self.probes:
             yield from spec.metrics
         yield from self.own
+
+    def events(self) -> Iterator[EventType]:
+        """Every type of event, in the order of probes and declarations."""
+        for spec in self.probes:
+            yield from spec.events
+
+    def events_named(self, name: str) -> frozenset[EventType]:
+        """All types that have a spelling, whatever its case. Raises UsageError naming the nearest one."""
+        found = frozenset(each for each in self.events() if name.lower() in map(str.lower, each.all_names()))
+        if found:
+            return found
+        spellings = {spelling for each in self.events() for spelling in each.all_names()}
+        raise UsageError(f"unknown event {name!r}{nearest(name, spellings)}")
+
+    def sink(self, name: str) -> SinkSpec:
+        """Look one up. Raises UsageError naming the nearest one."""
+        for spec in self.sinks:
+            if spec.name == name:
+                return spec
+        names = [spec.name for spec in self.sinks]
+        raise UsageError(f"unknown sink {name!r}{nearest(name, names)}; there are {', '.join(names)}")
 
     def probe(self, name: str) -> ProbeSpec:
         """Look one up. Raises UsageError naming the nearest one."""
@@ -79,16 +107,26 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 @cache
 def load() -> Registry:
-    """Import every module of `exporter.probes` and check what they declare. Raises DeclarationError."""
+    """Import all modules of the two packages and check what they declare. Raises DeclarationError."""
     specs = []
     for module in sorted(pkgutil.iter_modules(probe_package.__path__), key=lambda found: found.name):
         spec = getattr(importlib.import_module(f"{probe_package.__name__}.{module.name}"), "PROBE", None)
         if not isinstance(spec, ProbeSpec) or spec.name != module.name:
             raise DeclarationError(f"exporter/probes/{module.name}.py must define PROBE named {module.name!r}")
         specs.append(spec)
-    registry = Registry(tuple(specs), health.METRICS)
+    registry = Registry(tuple(specs), health.METRICS, tuple(_sinks()))
     validate(registry)
     return registry
+
+
+def _sinks() -> Iterator[SinkSpec]:
+    for module in sorted(pkgutil.iter_modules(sink_package.__path__), key=lambda found: found.name):
+        spec = getattr(importlib.import_module(f"{sink_package.__name__}.{module.name}"), "SINK", None)
+        if spec is None:
+            continue
+        if not isinstance(spec, SinkSpec) or spec.name != module.name:
+            raise DeclarationError(f"exporter/sinks/{module.name}.py must define SINK named {module.name!r}")
+        yield spec
 
 
 def validate(registry: Registry) -> None:
@@ -97,6 +135,7 @@ def validate(registry: Registry) -> None:
         for metric in spec.metrics:
             if metric.probe != spec.name:
                 raise DeclarationError(f"{spec.name}: metric {metric.name} names probe {metric.probe!r}")
+    _validate_events(registry)
     taken: dict[str, Metric] = {}
     for metric in registry.metrics():
         _validate_metric(metric)
@@ -107,6 +146,29 @@ def validate(registry: Registry) -> None:
         family = name.removesuffix("_total")
         if family != name and taken.get(family, metric) is not metric:
             raise DeclarationError(f"{metric.probe}: in OpenMetrics {name} is family {family}, which exists too")
+
+
+def _validate_events(registry: Registry) -> None:
+    taken = set()
+    for spec in registry.probes:
+        for event in spec.events:
+            _validate_event(event, spec)
+            if event.name in taken:
+                raise DeclarationError(f"{spec.name}: event {event.name} is declared twice")
+            taken.add(event.name)
+
+
+def _validate_event(event: EventType, spec: ProbeSpec) -> None:
+    where = f"{spec.name}: event {event.name}"
+    if event.probe != spec.name:
+        raise DeclarationError(f"{where} names probe {event.probe!r}")
+    for text in (event.help, *(each.help for each in event.fields)):
+        if not text.endswith(".") or not text[:1].isupper() or "\n" in text:
+            raise DeclarationError(f"{where}: help must be one sentence that ends with a period")
+    fields = [each.name for each in event.fields]
+    for name in fields:
+        if name in record.RESERVED or fields.count(name) > 1 or not _NAME.fullmatch(name):
+            raise DeclarationError(f"{where}: field {name!r} is reserved, there twice, or no name")
 
 
 def _validate_metric(metric: Metric) -> None:

@@ -63,6 +63,10 @@ class EventType:
         """Type string in one family."""
         return self.ack if naming is EventNaming.ACK and self.ack else self.name
 
+    def all_names(self) -> tuple[str, ...]:
+        """Every spelling, that of the peer's current version first."""
+        return tuple(dict.fromkeys(filter(None, (self.name, self.ack, *self.aliases))))
+
 
 class Connection(NamedTuple):
     """The two ends of a packet or connection, as the event's packet travels or the socket sees it.
