@@ -153,9 +153,9 @@ def _validate_events(registry: Registry) -> None:
     for spec in registry.probes:
         for event in spec.events:
             _validate_event(event, spec)
-            if event.name in taken:
+            if (event.name, event.ack) in taken:  # one family may tell apart what the other does not
                 raise DeclarationError(f"{spec.name}: event {event.name} is declared twice")
-            taken.add(event.name)
+            taken.add((event.name, event.ack))
 
 
 def _validate_event(event: EventType, spec: ProbeSpec) -> None:

@@ -181,6 +181,7 @@ class ProbeSpec:
         host_readers: what it needs read in the host's namespace only.
         requires: what the machine must offer.
         options: its settings.
+        event_options: settings of its events, in the configuration under `event.probes[].args`.
         default: whether it runs without being asked for.
         advice: what to do when its metrics rise.
         deadline: seconds after which it counts as TIMED_OUT.
@@ -195,6 +196,7 @@ class ProbeSpec:
     host_readers: tuple[Reader[Any], ...] = ()
     requires: tuple[Requirement, ...] = ()
     options: tuple[Option, ...] = ()
+    event_options: tuple[Option, ...] = ()
     default: bool = True
     advice: str = ""
     deadline: float = 2.0
