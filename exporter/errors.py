@@ -53,4 +53,15 @@ class SourceError(CollectError):
 
 
 class SinkError(NetExporterError):
-    """Events could not be delivered; the text names the sink's place and the next step."""
+    """Events could not be delivered; the text names the sink's place and the next step.
+
+    Args:
+        text: for people.
+        reason: a word or two for the counter of what was lost.
+        lost: how many of the events were; None for all of them.
+    """
+
+    def __init__(self, text: str, *, reason: str = "failed", lost: int | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.lost = lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,7 +141,15 @@ class Sink(Protocol):
     """Where events go to. Each has a thread of its own, which calls these."""
 
     def send(self, events: Sequence[Named]) -> None:
-        """Deliver, in order. May block for as long as it wants; raises SinkError when these events are lost."""
+        """Deliver, in order. May block for as long as it wants. Raises SinkError when events are lost."""
 
     def close(self) -> None:
         """Deliver what is buffered within a second or so, and give back what was opened."""
+
+
+@runtime_checkable
+class Reopening(Protocol):
+    """A sink that has something to open anew when SIGHUP says so; called by its thread."""
+
+    def reopen(self) -> None:
+        """Do so. Raises SinkError."""

@@ -37,6 +37,16 @@ NEEDED_BY_LABEL = Label(
     name="probe", help="Name of the probe; namespaces: finding and visiting pods, for all; kernel_scan.", budget=64
 )
 CAPABILITY_LABEL = Label(name="capability", help="Linux capability, for example CAP_BPF.", budget=41)
+EVENT_TYPE_LABEL = Label(name="type", help="Type of event, by its name in the kubeskoop family.", budget=64)
+SINK_LABEL = Label(
+    name="sink", help="Where events go to, for example loki; a second one of a kind is loki_2.", budget=16
+)
+LOSS_LABEL = Label(
+    name="reason",
+    help="queue_full: the sink is slower than events come; failed: it could not deliver them; further ones are the "
+    "sink's own, for example no_space.",
+    budget=16,
+)
 VERSION_LABEL = Label(name="version", help="Version of the exporter.", budget=1)
 JOB_LABEL = Label(name="job", help="Scrape job.", budget=1)
 INSTANCE_LABEL = Label(name="instance", help="Scraped address.", budget=1)
@@ -203,6 +213,44 @@ CAPABILITY_HELD = _own(
     labels=(NEEDED_BY_LABEL, CAPABILITY_LABEL),
     advice="`net-exporter check` says what is missing without it; grant it in the container's security context.",
 )
+EVENTS = _own(
+    name="events_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Events taken from the kernel; the probes' own counters also have those that found no room there.",
+    labels=(EVENT_TYPE_LABEL,),
+)
+EVENT_SOURCE_ACTIVE = _own(
+    name="event_source_active",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Whether events of a probe that is in `event.probes` are taken, 1 or 0.",
+    labels=(PROBE_LABEL,),
+    advice="The log says why it was given up; it is tried again at the next start.",
+)
+EVENTS_SENT = _own(
+    name="events_sent_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Events that a sink has delivered.",
+    labels=(SINK_LABEL,),
+)
+EVENTS_LOST = _own(
+    name="events_lost_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Events that a sink did not get or could not deliver.",
+    labels=(SINK_LABEL, LOSS_LABEL),
+    advice="The log names the sink's place and what it lacks; raise `event.queue` if it only lags for a while.",
+)
+EVENT_QUEUE = _own(
+    name="event_queue_length",
+    kind=Kind.GAUGE,
+    unit=Unit.OBJECTS,
+    help="Events that wait for a sink.",
+    labels=(SINK_LABEL,),
+    advice="When it reaches `event.queue` further events are lost to this sink; see whether its place answers.",
+)
 BUILD_INFO = _own(
     name="build_info",
     kind=Kind.GAUGE,
@@ -269,6 +317,11 @@ METRICS = (
     MAP_ENTRIES,
     MAP_ROOM,
     CAPABILITY_HELD,
+    EVENTS,
+    EVENT_SOURCE_ACTIVE,
+    EVENTS_SENT,
+    EVENTS_LOST,
+    EVENT_QUEUE,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_MEMORY,
