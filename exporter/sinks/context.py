@@ -11,7 +11,7 @@ from exporter.events import record, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.model.event import EventNaming, Named, Sink
+    from exporter.model.event import EventNaming, EventType, Named, Sink
     from exporter.model.probe import Option
 
 
@@ -28,12 +28,14 @@ class SinkContext:
         naming: family of type strings.
         ending: set when the exporter stops; whoever waits, to try again perhaps, then does not wait any longer.
         lost: counts events that this sink has lost, by a reason of a word or two, where `send` does not raise.
+        types: of events, all that exist; for filters.
     """
 
     node: str
     naming: EventNaming
     ending: Flag = field(default_factory=Flag)
     lost: Callable[[str, int], None] = _uncounted
+    types: tuple[EventType, ...] = ()
 
     def text(self, named: Named) -> str:
         """An event as a line of text, without a line feed."""
