@@ -147,6 +147,30 @@ class Sink(Protocol):
         """Deliver what is buffered within a second or so, and give back what was opened."""
 
 
+class Deliveries(NamedTuple):
+    """What has become of the events that a sink took over to deliver them later; what it lost is told to its context.
+
+    Args:
+        sent: delivered.
+        waiting: in memory, on disk and under way.
+        retries: attempts to deliver that followed a failed one.
+        folded: delivered under a shared label, because there were too many of their own.
+    """
+
+    sent: int
+    waiting: int
+    retries: int = 0
+    folded: int = 0
+
+
+@runtime_checkable
+class Buffering(Protocol):
+    """A sink whose `send` only takes events over: what it was given is not delivered yet."""
+
+    def deliveries(self) -> Deliveries:
+        """Its books at this moment; may be called by any thread."""
+
+
 @runtime_checkable
 class Reopening(Protocol):
     """A sink that has something to open anew when SIGHUP says so; called by its thread."""

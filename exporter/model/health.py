@@ -251,6 +251,29 @@ EVENT_QUEUE = _own(
     labels=(SINK_LABEL,),
     advice="When it reaches `event.queue` further events are lost to this sink; see whether its place answers.",
 )
+EVENT_BACKLOG = _own(
+    name="event_backlog_length",
+    kind=Kind.GAUGE,
+    unit=Unit.OBJECTS,
+    help="Events that a sink has taken over and keeps until its place takes them.",
+    labels=(SINK_LABEL,),
+    advice="It falls by itself when the place answers again; the log says what it answers now.",
+)
+EVENT_RETRIES = _own(
+    name="event_delivery_retries_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Attempts to deliver that followed a failed one.",
+    labels=(SINK_LABEL,),
+)
+EVENTS_FOLDED = _own(
+    name="events_folded_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Events whose pod is in the text but not in the labels, because a sink has as many streams as it may.",
+    labels=(SINK_LABEL,),
+    advice="Raise `maxStreams` of the sink loki if Loki's limit for streams has room.",
+)
 BUILD_INFO = _own(
     name="build_info",
     kind=Kind.GAUGE,
@@ -322,6 +345,9 @@ METRICS = (
     EVENTS_SENT,
     EVENTS_LOST,
     EVENT_QUEUE,
+    EVENT_BACKLOG,
+    EVENT_RETRIES,
+    EVENTS_FOLDED,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_MEMORY,

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.errors import SinkError
 from exporter.model import health
-from exporter.model.event import Reopening
+from exporter.model.event import Buffering, Reopening
 from exporter.runtime.attempt import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from exporter.model.event import Named, Sink
+    from exporter.model.event import Deliveries, Named, Sink
     from exporter.model.metric import Metric
     from exporter.runtime.health import Samples
 
@@ -92,6 +92,11 @@ class Outlet(threading.Thread):
             if not self._overrun:
                 self._overrun = True
                 log.warning("sink %s is slower than events come: what exceeds event.queue is lost", self.sink_name)
+
+    @property
+    def deliveries(self) -> Deliveries | None:
+        """The sink's own books where it has some."""
+        return self._sink.deliveries() if isinstance(self._sink, Buffering) else None
 
     def reopen(self) -> None:
         """Have the sink open anew what it writes to."""
@@ -196,8 +201,14 @@ class Bus:
 
     def samples(self) -> Mapping[Metric, Samples]:
         """The books, for the self-metrics."""
+        buffering = {(each.sink_name,): books for each in self._outlets if (books := each.deliveries) is not None}
+        sent: Samples = {(each.sink_name,): each.sent for each in self._outlets}
+        sent |= {sink: books.sent for sink, books in buffering.items()}
         return {
-            health.EVENTS_SENT: {(each.sink_name,): each.sent for each in self._outlets},
+            health.EVENTS_SENT: sent,
+            health.EVENT_BACKLOG: {sink: books.waiting for sink, books in buffering.items()},
+            health.EVENT_RETRIES: {sink: books.retries for sink, books in buffering.items()},
+            health.EVENTS_FOLDED: {sink: books.folded for sink, books in buffering.items()},
             health.EVENTS_LOST: {
                 (each.sink_name, reason): count
                 for each in self._outlets

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.errors import SinkError
 from exporter.model import health
+from exporter.model.event import Deliveries
 from exporter.runtime.bus import Bus, Losses, Outlet
 from tests.unit.events.made_events import slow
 
@@ -56,6 +57,11 @@ class _Fails(_Keeps):
         super().send(events)
 
 
+class _Buffers(_Keeps):
+    def deliveries(self) -> Deliveries:
+        return Deliveries(sent=3, waiting=len(self.got) - 3, retries=2, folded=1)
+
+
 class _Reopens(_Keeps):
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +100,21 @@ def test_every_sink_gets_every_event_in_order() -> None:
             (name, reason): 0 for name in ("s0", "s1") for reason in ("queue_full", "failed", "stopped")
         },
         "event_queue_length": {("s0",): 0, ("s1",): 0},
+        "event_backlog_length": {},
+        "event_delivery_retries_total": {},
+        "events_folded_total": {},
     }
+
+
+def test_of_a_sink_that_only_takes_events_over_its_own_books_are_told() -> None:
+    bus = _bus(_Keeps(), _Buffers())
+    bus.publish(_events(13))
+    bus.close()
+    books = _books(bus)
+    assert books["events_sent_total"] == {("s0",): 13, ("s1",): 3}
+    assert books["event_backlog_length"] == {("s1",): 10}
+    assert books["event_delivery_retries_total"] == {("s1",): 2}
+    assert books["events_folded_total"] == {("s1",): 1}
 
 
 def test_a_sink_that_hangs_loses_what_its_queue_cannot_hold_and_no_other_notices(
