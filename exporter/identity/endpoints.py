@@ -41,8 +41,9 @@ def of_node(node: str, addresses: Mapping[Pod, Collection[bytes]]) -> dict[bytes
     An address that two namespaces have is given to neither: a wrong name is worse than none.
     """
     owners = Counter(value for values in addresses.values() for value in set(values))
-    return {value: _endpoint(node, pod) for pod, values in addresses.items() for value in values if owners[value] == 1}
+    return {value: of_pod(node, pod) for pod, values in addresses.items() for value in values if owners[value] == 1}
 
 
-def _endpoint(node: str, pod: Pod) -> Endpoint:
+def of_pod(node: str, pod: Pod) -> Endpoint:
+    """The owner of whatever is in a pod's namespace, or in the host's."""
     return Endpoint(NODE, node) if pod.is_host else Endpoint(POD, node, pod.namespace, pod.name)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _PROTOCOLS: Final = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 41: "IPv6", 47: "GRE", 50: "ESP", 51: "AH",
                      58: "ICMPv6", 89: "OSPF", 132: "SCTP"}  # fmt: skip
-_SERVICES: Final = "kube-ipvs0"  # has the addresses of all Services, wherever their pods are
 
 
 def _side(side: str, who: str) -> tuple[Label, ...]:
@@ -177,7 +176,7 @@ class Flow:
         """Tell the programs what is where now; the number of uplinks."""
         chosen = links.named(devices, self._patterns or cycle.on_host(read_default_devices))
         lowest = links.lowest(devices, chosen)
-        services = {link.ifindex for link in devices if link.name == _SERVICES}
+        services = {link.ifindex for link in devices if link.name == links.SERVICES}
         found = {
             pod: [each.value for each in values if not (pod.is_host and each.device in services)]
             for pod, values in cycle.over(addresses.read)

@@ -27,6 +27,8 @@ _REQUEST: Final = netlink.request(
     _RTM_GETLINK, bytes(_HEADER.size) + netlink.ATTRIBUTE.pack(_MASK_SIZE, _EXT_MASK) + _NUMBER.pack(_SKIP_STATS)
 )
 
+SERVICES: Final = "kube-ipvs0"  # has the addresses of all Services, wherever their pods are
+
 _OF_MEMBERS: Final = frozenset({"bond", "team"})  # devices that send and receive by others
 _ON_ANOTHER: Final = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 

@@ -1,0 +1,113 @@
+"""One thread that takes events from all probes, has them named, and hands them on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from exporter.errors import CollectError
+from exporter.model import health
+from exporter.runtime.attempt import attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from exporter.model.event import Event, EventSource, EventType, Named
+    from exporter.model.metric import Metric
+    from exporter.runtime.health import Samples
+
+log = logging.getLogger(__name__)
+
+# After each round, so that events come by the handful: a wake-up costs as much as ten of them.
+_GATHER_SECONDS: Final = 0.005
+_STOP_SECONDS: Final = 1.0
+
+
+class EventLoop(threading.Thread):
+    """Waits for events of any source.
+
+    Each source that has some is asked once in a round, and gives a bounded number, so none keeps the others waiting.
+    One that fails is told of and left out until the next start.
+
+    Args:
+        sources: by probe.
+        types: all that they may tell.
+        name: finds out whom events happened to.
+        publish: hands them on.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, EventSource],
+        types: Iterable[EventType],
+        name: Callable[[Sequence[Event]], Sequence[Named]],
+        publish: Callable[[Sequence[Named]], None],
+    ) -> None:
+        super().__init__(name="events", daemon=True)
+        self._sources = dict(sources)
+        self._active = dict.fromkeys(sources, False)
+        self._taken: Counter[EventType] = Counter(dict.fromkeys(types, 0))
+        self._name = name
+        self._publish = publish
+        self._selector = selectors.DefaultSelector()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._ending = threading.Event()
+        self._lost = 0  # for a defect in naming
+        for probe, source in self._sources.items():
+            failure = attempt(self._watch, probe, source)
+            if isinstance(failure, CollectError):
+                log.warning("no events of probe %s: %s", probe, failure)
+            else:
+                self._active[probe] = True
+
+    def _watch(self, probe: str, source: EventSource) -> None:
+        self._selector.register(source.fileno(), selectors.EVENT_READ, probe)
+
+    def run(self) -> None:
+        """Take events until stopped."""
+        while not self._ending.is_set():
+            ready = [key for key, _ in self._selector.select() if key.data is not None]
+            for key in ready:
+                self._take(key)
+            self._ending.wait(_GATHER_SECONDS)
+
+    def _take(self, key: selectors.SelectorKey) -> None:
+        taken = attempt(self._sources[key.data].take)
+        if isinstance(taken, CollectError):
+            log.error("no more events of probe %s: %s", key.data, taken)
+            self._active[key.data] = False
+            self._selector.unregister(key.fileobj)
+            return
+        self._taken.update(event.type for event in taken)
+        named = attempt(self._name, taken)
+        if isinstance(named, CollectError):
+            if not self._lost:
+                log.error("events of probe %s are lost: %s", key.data, named)
+            self._lost += len(taken)
+        elif named:
+            self._publish(named)
+
+    def stop(self) -> None:
+        """End after the round under way; safe to repeat."""
+        self._ending.set()
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
+        if self.ident is not None:
+            self.join(_STOP_SECONDS)
+        if not self.is_alive() and self._wake >= 0:
+            self._selector.close()
+            os.close(self._wake)
+            self._wake = -1  # the number is soon somebody else's
+
+    def samples(self) -> Mapping[Metric, Samples]:
+        """The books, for the self-metrics."""
+        counts = tuple(self._taken.items())
+        return {
+            health.EVENTS: {(each.name,): count for each, count in counts},
+            health.EVENT_SOURCE_ACTIVE: {(probe,): active for probe, active in self._active.items()},
+        }
