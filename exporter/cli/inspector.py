@@ -11,6 +11,7 @@ from urllib import error, request
 from exporter import __version__, registry
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
+from exporter.cli.watch import add_options, watch
 from exporter.errors import StartError
 from exporter.model.metric import Naming
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "list": "List probes or metrics that exist, or entities that a running exporter sees.",
+    "watch": "Print events of one or several exporters as they happen.",
     "version": "Print the version.",
 }
 _SECONDS = 5.0
@@ -32,6 +34,7 @@ def parser() -> Parser:
     commands["list"].add_argument("what", choices=("probe", "metric", "entity"), help="what to list")
     commands["list"].add_argument("-s", "--server", default="127.0.0.1:9102", help="exporter (default: %(default)s)")
     commands["list"].add_argument("--json", action="store_true", help="print JSON")
+    add_options(commands["watch"])
     return top
 
 
@@ -46,6 +49,8 @@ def _command(words: list[str]) -> None:
     options = parser().parse(words)
     if options.command == "version":
         print(f"inspector {__version__}")
+    elif options.command == "watch":
+        watch(options, registry.load().events())
     else:
         _list(options)
 
