@@ -5,8 +5,11 @@
  * Hooks: tcp:tcp_send_reset and tcp:tcp_receive_reset, IPv4 and IPv6 alike. From Linux 6.10 the former fires for every
  * reset and tells the reason; before, only for those of whole sockets, so there the functions that send them are better:
  * tcp_v4_send_reset, tcp_v6_send_reset, tcp_send_active_reset. Kernel: 5.10.
+ *
+ * Events: of a reset that answers a segment, the ends are those of that segment; else local and remote.
  */
 #include "kprobe.h"
+#include "net_events.h"
 #include "netns_counts.h"
 #include "vmlinux.h"
 
@@ -41,6 +44,31 @@ static __always_inline int is_reset(const struct sk_buff *skb)
 	return BPF_CORE_READ(tcp, tcp_flags) & TCPHDR_RST;
 }
 
+/* `skb` is the segment that is answered, `sk` whose reset it is; one of them may be NULL. */
+static __always_inline void tell(void *ctx, enum kind kind, const struct sock *sk, const struct sk_buff *skb,
+				 __u32 reason)
+{
+	struct traced_net_event traced = {.event.kind = kind, .event.reason = reason, .event.amount = 1};
+
+	if (sk)
+		event_of_sock(&traced.event, sk);
+	else
+		event_in(&traced.event, netns_of_skb(skb));
+	if (skb) {
+		event_ends_of_skb(&traced.event, skb);
+		event_device(&traced.event, BPF_CORE_READ(skb, dev));
+	}
+	event_tell(ctx, &traced);
+}
+
+static __always_inline void sent(void *ctx, enum kind kind, const struct sock *sk, const struct sk_buff *skb,
+				 __u32 reason)
+{
+	count_in(sk ? cookie_of_sock(sk) : cookie_of_skb(skb), kind, reason, 1);
+	if (event_wanted())
+		tell(ctx, kind, sk, kind == KIND_ACTIVE ? NULL : skb, reason);
+}
+
 SEC("tp_btf/tcp_send_reset")
 int send_reset(__u64 *ctx)
 {
@@ -49,9 +77,9 @@ int send_reset(__u64 *ctx)
 	__u32 reason = tells_reason ? ctx[2] : 0;
 
 	if (sk)
-		count_in(cookie_of_sock(sk), !skb || is_reset(skb) ? KIND_ACTIVE : KIND_ANSWER, reason, 1);
+		sent(ctx, !skb || is_reset(skb) ? KIND_ACTIVE : KIND_ANSWER, sk, skb, reason);
 	else if (skb) /* always so; the verifier cannot know */
-		count_in(cookie_of_skb(skb), KIND_NO_SOCKET, reason, 1);
+		sent(ctx, KIND_NO_SOCKET, NULL, skb, reason);
 	return 0;
 }
 
@@ -75,56 +103,56 @@ static __always_inline int is_answered(const struct sock *sk, const struct sk_bu
 	return (BPF_CORE_READ((struct rt6_info *)route, rt6i_flags) & RTF_LOCAL) != 0;
 }
 
-static __always_inline int count_answer(const struct sock *sk, const struct sk_buff *skb, int version)
+static __always_inline int count_answer(void *ctx, const struct sock *sk, const struct sk_buff *skb, int version)
 {
 	if (is_answered(sk, skb, version))
-		count_in(sk ? cookie_of_sock(sk) : cookie_of_skb(skb), sk ? KIND_ANSWER : KIND_NO_SOCKET, 0, 1);
+		sent(ctx, sk ? KIND_ANSWER : KIND_NO_SOCKET, sk, skb, 0);
 	return 0;
 }
 
-static __always_inline int count_active(const struct sock *sk)
+static __always_inline int count_active(void *ctx, const struct sock *sk)
 {
-	count_in(cookie_of_sock(sk), KIND_ACTIVE, 0, 1);
+	sent(ctx, KIND_ACTIVE, sk, NULL, 0);
 	return 0;
 }
 
 SEC("?fentry/tcp_v4_send_reset")
 int answer4_fentry(__u64 *ctx)
 {
-	return count_answer((void *)ctx[0], (void *)ctx[1], 4);
+	return count_answer(ctx, (void *)ctx[0], (void *)ctx[1], 4);
 }
 
 SEC("?fentry/tcp_v6_send_reset")
 int answer6_fentry(__u64 *ctx)
 {
-	return count_answer((void *)ctx[0], (void *)ctx[1], 6);
+	return count_answer(ctx, (void *)ctx[0], (void *)ctx[1], 6);
 }
 
 SEC("?fentry/tcp_send_active_reset")
 int active_fentry(__u64 *ctx)
 {
-	return count_active((void *)ctx[0]);
+	return count_active(ctx, (void *)ctx[0]);
 }
 
 SEC("?kprobe/tcp_v4_send_reset")
 int answer4_kprobe(struct pt_regs *ctx)
 {
-	return count_answer((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx), 4);
+	return count_answer(ctx, (void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx), 4);
 }
 
 SEC("?kprobe/tcp_v6_send_reset")
 int answer6_kprobe(struct pt_regs *ctx)
 {
-	return count_answer((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx), 6);
+	return count_answer(ctx, (void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx), 6);
 }
 
 SEC("?kprobe/tcp_send_active_reset")
 int active_kprobe(struct pt_regs *ctx)
 {
-	return count_active((void *)PT_REGS_PARM1(ctx));
+	return count_active(ctx, (void *)PT_REGS_PARM1(ctx));
 }
 
-static __always_inline int count_received(const struct sock *sk)
+static __always_inline int count_received(void *ctx, const struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	enum kind kind = KIND_CLOSING;
@@ -134,25 +162,27 @@ static __always_inline int count_received(const struct sock *sk)
 	else if (state == TCP_ESTABLISHED)
 		kind = KIND_ESTABLISHED;
 	count_in(cookie_of_sock(sk), kind, 0, 1);
+	if (event_wanted())
+		tell(ctx, kind, sk, NULL, 0);
 	return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
 int receive_reset(__u64 *ctx)
 {
-	return count_received((void *)ctx[0]);
+	return count_received(ctx, (void *)ctx[0]);
 }
 
 SEC("?fentry/tcp_reset")
 int receive_fentry(__u64 *ctx)
 {
-	return count_received((void *)ctx[0]);
+	return count_received(ctx, (void *)ctx[0]);
 }
 
 SEC("?kprobe/tcp_reset")
 int receive_kprobe(struct pt_regs *ctx)
 {
-	return count_received((void *)PT_REGS_PARM1(ctx));
+	return count_received(ctx, (void *)PT_REGS_PARM1(ctx));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -7,7 +7,7 @@
 
 #define NSEC_PER_SEC 1000000000ull
 
-/* Events per CPU and second; 0 streams none. */
+/* Events per CPU and second; 0 streams none, and then what makes them is cut out when the program is loaded. */
 const volatile __u32 events_per_second = 100;
 
 struct event_budget {
@@ -45,14 +45,27 @@ static __always_inline int event_permitted(void)
 	return 0;
 }
 
+/* Whether to make an event now: asked before anything is read for it, and once for each, as what is refused counts. */
+static __always_inline int event_wanted(void)
+{
+	return events_per_second && event_permitted();
+}
+
+/* Send what `event_wanted` permitted. */
+static __always_inline void event_submit(void *event, __u64 size)
+{
+	if (bpf_ringbuf_output(&events, event, size, 0))
+		count_fault(FAULT_LOST);
+}
+
 /*
  * Send one event, whole: `event` must be zeroed before it is filled, padding included. A copy is made rather than a
  * reservation, so that no path can forget to submit.
  */
 static __always_inline void event_send(void *event, __u64 size)
 {
-	if (event_permitted() && bpf_ringbuf_output(&events, event, size, 0))
-		count_fault(FAULT_LOST);
+	if (event_permitted())
+		event_submit(event, size);
 }
 
 #endif

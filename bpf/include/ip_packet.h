@@ -128,15 +128,21 @@ static __always_inline int parse_ipv6(struct ip_packet *packet, const unsigned c
 	return 1;
 }
 
-/* Whether the headers at `at`, which are those of IP, could be read. `packet` must be zero. */
-static __always_inline int parse_ip(struct ip_packet *packet, const struct sk_buff *skb, const unsigned char *at)
+/* Whether the headers at `at`, which are those of IP, could be read. `packet` must be zero but for its end. */
+static __always_inline int parse_headers(struct ip_packet *packet, const unsigned char *at)
 {
-	packet->end = skb->data + (skb->len - skb->data_len);
 	if (!read_header(packet, &packet->version, sizeof(packet->version), at))
 		return 0;
 	if (packet->version >> 4 == 4)
 		return parse_ipv4(packet, at);
 	return packet->version >> 4 == 6 && parse_ipv6(packet, at);
+}
+
+/* The same of a packet that is in hand. `packet` must be zero. */
+static __always_inline int parse_ip(struct ip_packet *packet, const struct sk_buff *skb, const unsigned char *at)
+{
+	packet->end = skb->data + (skb->len - skb->data_len);
+	return parse_headers(packet, at);
 }
 
 static __always_inline int is_ip(__u16 protocol)

@@ -49,32 +49,47 @@ static __always_inline netns_cookie known_cookie(struct net *net)
 	return (netns_cookie)BPF_CORE_READ(net, hash_mix) << 32 | BPF_CORE_READ(net, ns.inum);
 }
 
-static __always_inline netns_cookie cookie_of_netns(struct net *net)
+static __always_inline struct net *checked_netns(struct net *net)
 {
-	return is_netns(net) ? known_cookie(net) : 0;
+	return is_netns(net) ? net : NULL;
+}
+
+/* Small sockets too, those of requests and of TIME_WAIT. */
+static __always_inline struct net *netns_of_sock(const struct sock *sk)
+{
+	return sk ? checked_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net)) : NULL;
 }
 
 static __always_inline netns_cookie cookie_of_sock(const struct sock *sk)
 {
-	return sk ? cookie_of_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net)) : 0;
+	struct net *net = netns_of_sock(sk);
+
+	return net ? known_cookie(net) : 0;
 }
 
 /*
- * By its device, else by its route, else by its socket; 0 when none of them tells. The device goes first, because a
+ * By its device, else by its route, else by its socket; NULL when none of them tells. The device goes first, because a
  * packet that crossed into another namespace keeps the socket that sent it. Each is checked, because queues keep
  * other data in the place of the device and of the route.
  */
-static __always_inline netns_cookie cookie_of_skb(const struct sk_buff *skb)
+static __always_inline struct net *netns_of_skb(const struct sk_buff *skb)
 {
 	struct net_device *dev = BPF_CORE_READ(skb, dev);
-	netns_cookie cookie = dev ? cookie_of_netns(BPF_CORE_READ(dev, nd_net.net)) : 0;
+	struct net *net = dev ? checked_netns(BPF_CORE_READ(dev, nd_net.net)) : NULL;
 	struct dst_entry *dst;
 
-	if (cookie)
-		return cookie;
+	if (net)
+		return net;
 	dst = (struct dst_entry *)(BPF_CORE_READ(skb, _skb_refdst) & ~1ul); /* the lowest bit says who counts it */
-	cookie = dst ? cookie_of_netns(BPF_CORE_READ(dst, dev, nd_net.net)) : 0;
-	return cookie ? cookie : cookie_of_sock(BPF_CORE_READ(skb, sk));
+	net = dst ? checked_netns(BPF_CORE_READ(dst, dev, nd_net.net)) : NULL;
+	return net ? net : netns_of_sock(BPF_CORE_READ(skb, sk));
+}
+
+static __always_inline netns_cookie cookie_of_skb(const struct sk_buff *skb)
+{
+	struct net *net = netns_of_skb(skb);
+
+	return net ? known_cookie(net) : 0;
 }
 
 struct netns_walk {

@@ -107,6 +107,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
     "bpf_map__key_size": (uint32, _pointer),
     "bpf_map__value_size": (uint32, _pointer),
     "bpf_map__max_entries": (uint32, _pointer),
+    "bpf_map__set_autocreate": (_int, _pointer, ctypes.c_bool),
     "bpf_map__set_max_entries": (_int, _pointer, uint32),
     "bpf_map__initial_value": (_pointer, _pointer, _pointer),
     "bpf_map_lookup_elem": (_int, _int, _pointer, _pointer),

@@ -195,6 +195,10 @@ class BpfObject:
         """Size a map (a ring buffer in bytes). Before load."""
         self._check(self._call["bpf_map__set_max_entries"](self._map_handle(name), entries), f"{entries} entries")
 
+    def leave_out(self, name: str) -> None:
+        """Do not make a map: programs that would reach it at run time are refused. Before load."""
+        self._check(self._call["bpf_map__set_autocreate"](self._map_handle(name), False), f"map {name}")  # noqa: FBT003
+
     def set_autoload(self, program: str, *, wanted: bool) -> None:
         """Whether a program is loaded; by default those are whose section does not begin with a `?`. Before load."""
         self._check(self._call["bpf_program__set_autoload"](self._program(program), wanted), f"program {program}")

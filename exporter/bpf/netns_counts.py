@@ -11,13 +11,15 @@ from exporter.bpf import hooks, kernel_btf, layout, objects
 from exporter.bpf.entries import counters
 from exporter.bpf.live_netns import UNKNOWN, Absences, LiveList
 from exporter.bpf.loader import BpfObject
+from exporter.bpf.net_events import NetEvents
 from exporter.errors import CollectError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from exporter.bpf.hooks import Hook
+    from exporter.bpf.net_events import Tell
 
 KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
 
@@ -59,12 +61,16 @@ class Counts:
         by_netns: what was counted in each, by inode; those without anything are left out.
         unknown: what was counted without knowing where.
         uncounted: events for which the map had no room.
+        suppressed: events that were counted and not told, for their rate.
+        lost: the same, for lack of room in the ring buffer.
     """
 
     live: frozenset[int]
     by_netns: Mapping[int, Sequence[Counted]]
     unknown: Sequence[Counted] = ()
     uncounted: int = 0
+    suppressed: int = 0
+    lost: int = 0
 
     def of(self, inode: int) -> Sequence[Counted] | None:
         """What was counted in a namespace; None when there is no such namespace any more."""
@@ -120,6 +126,7 @@ class NetnsCounts:
         places: where it watches.
         entries: room for how many pairs of namespace and reason.
         newer: what one of the programs can use of newer kernels.
+        prepare: sets the object up before it is loaded; for those with events `event_plan.prepare`.
 
     Attributes:
         chosen: the programs that watch each place.
@@ -130,12 +137,21 @@ class NetnsCounts:
         SourceError: the object is not what it should be, or the verifier objects.
     """
 
-    def __init__(self, name: str, sys: Path, places: Sequence[Hook], entries: int, newer: Newer) -> None:
+    def __init__(  # noqa: PLR0913 -- one place for all that has to happen before load
+        self,
+        name: str,
+        sys: Path,
+        places: Sequence[Hook],
+        entries: int,
+        newer: Newer,
+        *,
+        prepare: Callable[[BpfObject], None] | None = None,
+    ) -> None:
         kernel_btf.require(sys)
         try:
-            self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, newer)
+            self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, newer, prepare=prepare)
         except CollectError:
-            self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, None)
+            self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, None, prepare=prepare)
         try:
             self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
             self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
@@ -159,8 +175,13 @@ class NetnsCounts:
         live = self._live.read()  # after the map: who was in it and is not on the list has ended, or is just being made
         found = sort(zip(self._keys.iter_unpack(keys), sums, strict=True), live)
         self._forget(found.dead)
-        uncounted = counters(self._faults, self._bpf.btf, "fault")["fault_map_full"]
-        return Counts(frozenset(live.values()), found.by_netns, found.unknown, uncounted)
+        faults = counters(self._faults, self._bpf.btf, "fault")
+        untold = faults["fault_suppressed"], faults["fault_lost"]
+        return Counts(frozenset(live.values()), found.by_netns, found.unknown, faults["fault_map_full"], *untold)
+
+    def events(self, tell: Tell) -> NetEvents:
+        """The single events, where `prepare` has asked for them. Raises SourceError."""
+        return NetEvents(self._bpf, tell)
 
     def _forget(self, dead: list[Key]) -> None:
         ended = self._absences.confirmed(key.cookie for key in dead)
@@ -174,13 +195,21 @@ class NetnsCounts:
         self._bpf.close()
 
 
-def _loaded(
-    name: str, sys: Path, places: Sequence[Hook], entries: int, newer: Newer | None
+def _loaded(  # noqa: PLR0913 -- as above
+    name: str,
+    sys: Path,
+    places: Sequence[Hook],
+    entries: int,
+    newer: Newer | None,
+    *,
+    prepare: Callable[[BpfObject], None] | None,
 ) -> tuple[BpfObject, dict[str, tuple[str, ...]], bool]:
     """The object, the programs for each place, and whether `newer` is used, which only the program chosen can."""
     bpf = BpfObject(objects.find(name))
     try:
         bpf.set_max_entries("counts", entries)
+        if prepare is not None:
+            prepare(bpf)
         chosen = hooks.choose(bpf, places, sys)
         used = newer is not None and newer.program in chain.from_iterable(chosen.values())
         if newer is not None and used:

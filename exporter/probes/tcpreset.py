@@ -11,9 +11,10 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import reasons
+from exporter.bpf import event_plan, reasons
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -21,6 +22,8 @@ from exporter.model.snapshot import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.bpf.event_plan import Plan
+    from exporter.bpf.net_events import NetEvent, NetEvents
     from exporter.bpf.netns_counts import Counted
     from exporter.bpf.reasons import Reasons
     from exporter.model.probe import Cycle, Env
@@ -95,7 +98,49 @@ UNCOUNTED = _counter(
     source=f"{_SENDING}; {_RECEIVING}",
     advice="Raise the probe's option `entries`.",
 )
-METRICS = (SENT, RECEIVED, SENT_BY_KIND, RECEIVED_BY_KIND, SENT_BY_REASON, UNATTRIBUTED, UNCOUNTED)
+LOSSES = event_plan.loss_metrics("tcpreset", f"{_SENDING}; {_RECEIVING}")
+METRICS = (SENT, RECEIVED, SENT_BY_KIND, RECEIVED_BY_KIND, SENT_BY_REASON, UNATTRIBUTED, UNCOUNTED, *LOSSES)
+
+_event = partial(
+    EventType,
+    probe="tcpreset",
+    fields=(
+        Field(name="state", help="State of this node's socket, as the kernel spells it, for example TCP_ESTABLISHED."),
+        Field(name="reason", help="Reason of a reset that was sent, without SK_RST_REASON_ (Linux 6.10 and newer)."),
+        Field(name="direction", help="Whether this node sent the reset or received it.", values=("sent", "received")),
+        Field(name="interface", help="Device by which the segment came or the socket sends."),
+    ),
+)
+_received_event = partial(
+    _event,
+    name="TCPRESET_RECEIVE",
+    advice="The peer, or a proxy or firewall on the way, ended the connection.",
+)
+EVENTS: Final = {
+    "no_socket": _event(
+        name="TCPRESET_NOSOCK",
+        ack="TCP_SEND_RST_NOSock",
+        help="A reset was sent because no socket wants the segment that is shown.",
+        advice="Nobody listens on that port, or address translation has forgotten the connection.",
+    ),
+    "answer": _event(
+        name="TCPRESET_PROCESS",
+        ack="TCP_SEND_RST",
+        help="A reset was sent because the segment that is shown does not fit its socket.",
+        advice="See the reason and the state: data after the program has closed, or a segment of an older connection.",
+    ),
+    "active": _event(
+        name="TCPRESET_ACTIVE",
+        ack="TCP_SEND_RST_ACTIVE",
+        help="A reset was sent because this side ended a connection that was not at its end.",
+        advice="A program closes with data unread or with SO_LINGER, or the kernel gave the connection up.",
+    ),
+    "connecting": _received_event(
+        ack="TCP_RCV_RST_SYN", help="A reset was received during the handshake: the connection is refused."
+    ),
+    "established": _received_event(ack="TCP_RCV_RST_ESTAB", help="A reset was received on an established connection."),
+    "closing": _received_event(ack="TCP_RCV_RST_TW", help="A reset was received after one side had closed."),
+}
 
 _ENTRIES = 8192
 _SENT: Final = "a reset sent"
@@ -114,9 +159,11 @@ class TcpReset:
     Args:
         counts: what they count.
         names: of the kernel's reset reasons.
+        plan: how single events are wanted.
     """
 
-    def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
+    def __init__(self, counts: NetnsCounts, names: Reasons, plan: Plan | None = None) -> None:
+        self._plan = plan
         self._sees_all = counts.newer or counts.chosen[_SENT] != _TRACEPOINT
         self._counts = counts
         self._kinds = counts.kinds()
@@ -140,7 +187,10 @@ class TcpReset:
                 by_reason.add(pod, (number,), reason)
         node = Table((UNATTRIBUTED, UNCOUNTED))
         node.add(cycle.host, (sum(each.events for each in counts.unknown), counts.uncounted))
-        return [totals, sent, received, by_reason, node]
+        tables = [totals, sent, received, by_reason, node]
+        if self._plan:
+            tables.append(LOSSES.table(cycle.host, counts.suppressed, counts.lost))
+        return tables
 
     def _by_kind(self, found: Sequence[Counted]) -> Counter[str]:
         kinds = Counter[str]()
@@ -157,6 +207,17 @@ class TcpReset:
                     reason_counts[self._names[reason]] += events
         return reason_counts
 
+    def event_source(self) -> NetEvents:
+        """One event per reset. Raises SourceError."""
+        return self._counts.events(self._told)
+
+    def _told(self, event: NetEvent) -> tuple[EventType, tuple[str, str, str, str]]:
+        kind = self._kinds[event.kind]
+        was_sent = kind in SENT_KINDS
+        reason = self._names[event.reason] if was_sent and self._counts.newer else ""
+        direction = "sent" if was_sent else "received"
+        return EVENTS[kind], (event.state_name, reason, direction, event.device_name)
+
     def close(self) -> None:
         """Detach the programs."""
         self._counts.close()
@@ -166,7 +227,10 @@ def open_probe(env: Env) -> TcpReset:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpreset", {}).get("entries", _ENTRIES)
     names = reasons.read("sk_rst_reason", PREFIXES, env.sys / KERNEL_BTF)
-    return TcpReset(NetnsCounts("tcpreset", env.sys, places(told=names.told), entries, NEWER), names)
+    plan = event_plan.planned(env, "tcpreset")
+    prepare = partial(event_plan.prepare, plan=plan)
+    counts = NetnsCounts("tcpreset", env.sys, places(told=names.told), entries, NEWER, prepare=prepare)
+    return TcpReset(counts, names, plan)
 
 
 def places(*, told: bool) -> tuple[Hook, ...]:
@@ -179,6 +243,7 @@ PROBE = ProbeSpec(
     name="tcpreset",
     summary="TCP resets sent and received, by what they answer and by the kernel's reason.",
     metrics=METRICS,
+    events=tuple(EVENTS.values()),
     open=open_probe,
     requires=(
         Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
@@ -187,4 +252,5 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),
     options=(Option(name="entries", help="Room for how many groups of namespace, kind and reason.", default=_ENTRIES),),
+    event_options=(event_plan.RATE, event_plan.STACK),
 )

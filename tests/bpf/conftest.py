@@ -1,7 +1,9 @@
 """Programs on the running kernel, in the namespaces of the other tests with real ones."""
 
 from tests.bpf.compiling import as_root, objects_folder, probe_object
+from tests.bpf.event_watch import watch_events
 from tests.bpf.quiet import quiet
+from tests.bpf.reset_ways import reset_way
 from tests.netns.conftest import collector_of, live_env, make_netns, pair, rows, until
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "pair",
     "probe_object",
     "quiet",
+    "reset_way",
     "rows",
     "until",
+    "watch_events",
 ]

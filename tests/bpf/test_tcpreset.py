@@ -5,14 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from exporter.bpf.attachable import Attachable
-from exporter.bpf.btf import BtfKind
-from exporter.bpf.kernel_btf import KernelBtf
+from tests.bpf.reset_ways import tells_reasons
 from tests.netns.namespaces import run
 
 if TYPE_CHECKING:
@@ -33,18 +31,6 @@ def address_of_right(pair: Pair, family: int) -> str:
     return pair.right4 if family == socket.AF_INET else pair.right6
 
 
-WAYS = {
-    "tracepoint": ("fentry/", "kprobe/"),
-    "fentry": ("tp_btf/tcp_send_reset", "tp_btf/tcp_receive_reset", "kprobe/"),
-    "kprobe": ("tp_btf/tcp_send_reset", "tp_btf/tcp_receive_reset", "fentry/"),
-}
-
-
-def tells_reasons() -> bool:
-    """From Linux 6.10 on the tracepoint tells of all resets sent, with a reason."""
-    return KernelBtf().has(BtfKind.ENUM, "sk_rst_reason")
-
-
 class Watched(NamedTuple):
     """A collector that watches resets in one way."""
 
@@ -52,23 +38,10 @@ class Watched(NamedTuple):
     collector: Any
 
 
-@pytest.fixture(params=WAYS)
-def watched(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, collector_of: Callable[..., Any]
-) -> Watched:
-    """Watch in one way only, where the kernel can be watched so and every reset is seen."""
-    name: str = request.param
-    bad, lacking = WAYS[name], Attachable.lacking
-    hidden = "hidden by a test"
-    monkeypatch.setattr(
-        Attachable, "lacking", lambda self, section: hidden if section.startswith(bad) else lacking(self, section)
-    )
-    needed = {"tracepoint": "tp_btf/tcp_send_reset"}.get(name, f"{name}/tcp_v4_send_reset")
-    if reason := lacking(Attachable(Path("/sys")), needed):
-        pytest.skip(reason)
-    if name == "tracepoint" and not tells_reasons():
-        pytest.skip("this kernel's tracepoint tells only of resets of whole sockets")
-    return Watched(name, collector_of("tcpreset"))
+@pytest.fixture
+def watched(reset_way: str, collector_of: Callable[..., Any]) -> Watched:
+    """Watch in one way only."""
+    return Watched(reset_way, collector_of("tcpreset"))
 
 
 def by_reason(way: str, name: str, count: int) -> dict[tuple[str, ...], dict[str, int]]:
