@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import re
-import reprlib
 import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from exporter import settings_file
+from exporter import settings_entries, settings_file
 from exporter.errors import UsageError
+from exporter.model.event import EventNaming
 from exporter.model.metric import Naming
 from exporter.model.settings import SETTINGS, Setting
 from exporter.registry import nearest
+from exporter.settings_entries import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.model.probe import ProbeSpec
     from exporter.registry import Registry
-
+    from exporter.settings_entries import SinkEntry
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _LARGEST_PORT = 65_535
-_WORD = 64  # bits
 _NAMINGS = {
     "kubeskoop": (Naming.KUBESKOOP,),
     "inspector": (Naming.INSPECTOR,),
@@ -32,21 +32,25 @@ _NAMINGS = {
 }
 
 
-class _Short(reprlib.Repr):
-    """Values for error messages: aliases can make one that is endless when written out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventConfig:
+    """The settings of events, checked.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 2
+    Args:
+        naming: family of type strings.
+        queue: most events that wait for a sink.
+        probes: whose events are taken, sorted by name.
+        options: probe name -> option name -> value, defaults filled in.
+        sinks: in the order of the file, each with all its arguments.
+        implied_sinks: those that run without being named.
+    """
 
-    def repr_int(self, value: int, level: int) -> str:
-        """A number, or what can be said of one that Python refuses to print."""
-        return (
-            super().repr_int(value, level) if value.bit_length() <= _WORD else f"a number of {value.bit_length()} bits"
-        )
-
-
-_shown = _Short().repr
+    naming: EventNaming = EventNaming.KUBESKOOP
+    queue: int = 10_000
+    probes: tuple[ProbeSpec, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sinks: tuple[SinkEntry, ...] = ()
+    implied_sinks: tuple[SinkEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class Config:
         max_series: most series exposed.
         probes: selected probes, sorted by name.
         options: probe name -> option name -> value, defaults filled in.
+        events: of the other half.
     """
 
     host: str
@@ -82,6 +87,7 @@ class Config:
     max_series: int
     probes: tuple[ProbeSpec, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    events: EventConfig = field(default_factory=EventConfig)
 
 
 def load(registry: Registry, path: str | None, *, listen: str | None = None) -> Config:
@@ -93,7 +99,8 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
     settings = {each.key: _value(each, values.get(each.key, each.default), path or "") for each in SETTINGS}
     host, port = _address(settings["listen"], f"{path}: listen") if listen is None else _address(listen, "--listen")
     try:
-        probes, options = _select(registry, settings["metrics.probes"])
+        probes, options = settings_entries.probes(registry, settings["metrics.probes"])
+        events = _events(registry, settings)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     namings = _NAMINGS[settings["metrics.naming"]]
@@ -111,6 +118,21 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
         max_series=int(settings["metrics.maxSeries"]),
         probes=probes,
         options=options,
+        events=events,
+    )
+
+
+def _events(registry: Registry, settings: Mapping[str, Any]) -> EventConfig:
+    probes, options = settings_entries.event_probes(registry, settings["event.probes"])
+    port = int(settings["event.port"])
+    sinks = settings_entries.sinks(registry, settings["event.sinks"], port)
+    return EventConfig(
+        naming=EventNaming(settings["event.naming"]),
+        queue=int(settings["event.queue"]),
+        probes=probes,
+        options=options,
+        sinks=sinks,
+        implied_sinks=settings_entries.implied_sinks(registry, sinks, port),
     )
 
 
@@ -136,11 +158,11 @@ def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - wh
     where = f"{path}: {setting.key}"
     wanted = int | float if isinstance(setting.default, float) else type(setting.default)
     if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(setting.default, bool)):
-        raise UsageError(f"{where} must be {setting.kind}, is {_shown(value)}")
+        raise UsageError(f"{where} must be {setting.kind}, is {shown(value)}")
     if setting.choices and value not in setting.choices:
         raise UsageError(f"{where} must be one of {', '.join(setting.choices)}{nearest(str(value), setting.choices)}")
     if setting.least is not None and not setting.least <= value <= setting.most:
-        raise UsageError(f"{where} must be from {setting.least:g} to {setting.most:.12g}, is {_shown(value)}")
+        raise UsageError(f"{where} must be from {setting.least:g} to {setting.most:.12g}, is {shown(value)}")
     return value
 
 
@@ -157,54 +179,9 @@ def _address(text: str, where: str) -> tuple[str, int]:
     return host or "0.0.0.0", int(port)
 
 
-def _select(registry: Registry, entries: list[Any]) -> tuple[tuple[ProbeSpec, ...], dict[str, dict[str, Any]]]:
-    """Probes named, or the default set, with their options. Raises UsageError."""
-    chosen: dict[str, dict[str, Any]] = {}
-    if not entries:
-        chosen = {spec.name: {} for spec in registry.probes if spec.default}
-    else:
-        for entry in entries:
-            name, args = (entry, {}) if isinstance(entry, str) else _entry(entry)
-            if name in chosen:
-                raise UsageError(f"metrics.probes: {name!r} is there twice")
-            chosen[name] = args
-    specs = sorted((registry.probe(name) for name in chosen), key=lambda spec: spec.name)
-    return tuple(specs), {spec.name: _options(spec, chosen[spec.name]) for spec in specs}
-
-
-def _entry(entry: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - what YAML holds is any type
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - {"name", "args"}:
-        raise UsageError(f"metrics.probes: an entry is a name, or `name` with `args`, not {_shown(entry)}")
-    args = {} if entry.get("args") is None else entry["args"]
-    if not isinstance(args, dict):
-        raise UsageError(f"metrics.probes: args of {entry['name']!r} must be a mapping")
-    return entry["name"], args
-
-
-def _options(spec: ProbeSpec, args: Mapping[str, Any]) -> dict[str, Any]:
-    known = {option.name: option for option in spec.options}
-    for name in args:
-        if name not in known:
-            raise UsageError(f"metrics.probes: {spec.name} has no option {name!r}{nearest(str(name), known)}")
-    values = {}
-    for option in spec.options:
-        value = args.get(option.name, option.default)
-        value = tuple(value) if isinstance(value, list) else value
-        wanted = int | float if isinstance(option.default, float) else type(option.default)
-        if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(option.default, bool)):
-            raise UsageError(f"metrics.probes: option {option.name!r} of {spec.name} cannot be {_shown(value)}")
-        if isinstance(value, int | float) and not (isinstance(value, bool) or option.least <= value <= option.most):
-            wanted_range = f"from {option.least:g} to {option.most:.12g}"
-            raise UsageError(f"metrics.probes: {option.name} of {spec.name} must be {wanted_range}, is {_shown(value)}")
-        for each in value if isinstance(value, tuple) else (value,):
-            if option.choices and each not in option.choices:
-                hint = nearest(each, option.choices) if isinstance(each, str) else ""
-                raise UsageError(f"metrics.probes: {_shown(each)} is no {option.name} of {spec.name}{hint}")
-        values[option.name] = value
-    return values
-
-
 def with_probes(config: Config, registry: Registry) -> Config:
     """The same settings with every probe selected, for `check`."""
-    options = {spec.name: dict(config.options.get(spec.name) or _options(spec, {})) for spec in registry.probes}
+    options = {
+        spec.name: dict(config.options.get(spec.name) or settings_entries.defaults(spec)) for spec in registry.probes
+    }
     return replace(config, probes=registry.probes, options=options)

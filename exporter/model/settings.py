@@ -45,4 +45,9 @@ SETTINGS = (
     Setting("metrics.ebpfStats", False, "Count runs and time of eBPF programs, at 50 ns for each run on the node."),  # noqa: FBT003
     Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
     Setting("metrics.probes", [], "Probes to run: names, or `name` with `args`; empty runs the default set."),
+    Setting("event.naming", "kubeskoop", "Family of names of event types.", choices=("kubeskoop", "ack")),
+    Setting("event.port", 19102, "Port of the event stream while there are events; 0 for none.", least=0, most=65535),
+    Setting("event.queue", 10_000, "Most events that wait for a sink; further ones are lost to it.", least=1, most=1e6),
+    Setting("event.probes", [], "Probes whose events are taken: names, or `name` with `args`; empty takes none."),
+    Setting("event.sinks", [], "Where events go besides the page and the stream: names, or `name` with `args`."),
 )

@@ -106,8 +106,10 @@ class EventLoop(threading.Thread):
 
     def samples(self) -> Mapping[Metric, Samples]:
         """The books, for the self-metrics."""
-        counts = tuple(self._taken.items())
+        counts: Counter[tuple[str, ...]] = Counter()
+        for each, count in tuple(self._taken.items()):  # types that only the other family tells apart share a name
+            counts[(each.name,)] += count
         return {
-            health.EVENTS: {(each.name,): count for each, count in counts},
+            health.EVENTS: dict(counts),
             health.EVENT_SOURCE_ACTIVE: {(probe,): active for probe, active in self._active.items()},
         }

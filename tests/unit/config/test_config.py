@@ -9,14 +9,18 @@ import yaml
 
 from exporter import config
 from exporter.errors import UsageError
+from exporter.model.event import EventNaming, EventType
 from exporter.model.metric import Naming
 from exporter.model.probe import Option, ProbeSpec, stateless
 from exporter.model.settings import SETTINGS
 from exporter.registry import Registry
+from exporter.sinks.context import SinkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from exporter.model.event import Sink
 
 
 def _spec(name: str, *options: Option, default: bool = True) -> ProbeSpec:
@@ -25,6 +29,31 @@ def _spec(name: str, *options: Option, default: bool = True) -> ProbeSpec:
     )
 
 
+TELLING = ProbeSpec(
+    name="telling",
+    summary="A test.",
+    metrics=(),
+    events=(EventType(probe="telling", name="SEEN", help="A test."),),
+    open=stateless(lambda _: []),
+    event_options=(Option(name="stack", help="Whether.", default=False),),
+    default=False,
+)
+
+
+def _sink(_args: object, _context: object) -> Sink:
+    raise NotImplementedError
+
+
+FILE = SinkSpec(
+    name="file", summary="A test.", open=_sink, options=(Option(name="path", help="Where to.", default=""),)
+)
+STREAM = SinkSpec(
+    name="stream",
+    summary="A test.",
+    open=_sink,
+    options=(Option(name="port", help="Where.", default=1, least=0, most=65535),),
+    default=True,
+)
 REGISTRY = Registry(
     (
         _spec("softnet"),
@@ -37,8 +66,10 @@ REGISTRY = Registry(
             Option(name="mode", help="Which.", default="fast", choices=("fast", "slow")),
             default=False,
         ),
+        TELLING,
     ),
     (),
+    (FILE, STREAM),
 )
 
 
@@ -89,6 +120,7 @@ def test_without_a_file_everything_has_its_default(monkeypatch: pytest.MonkeyPat
         max_series=200_000,
         probes=REGISTRY.probes[:2],
         options={"softnet": {}, "tcp": {"extra": ()}},
+        events=config.EventConfig(implied_sinks=((STREAM, {"port": 19102}),)),
     )
 
 
@@ -114,6 +146,13 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
             "maxSeries": 10,
             "probes": ["softnet", {"name": "tuned", "args": {"depth": 7, "share": 1, "exact": True, "mode": "slow"}}],
         },
+        "event": {
+            "naming": "ack",
+            "port": 0,
+            "queue": 7,
+            "probes": [{"name": "telling", "args": {"stack": True}}],
+            "sinks": [{"name": "file", "args": {"path": "/x"}}],
+        },
     }
     given = {
         f"{key}.{name}" if name else key
@@ -135,6 +174,13 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         max_series=10,
         probes=(REGISTRY.probes[0], REGISTRY.probes[2]),
         options={"softnet": {}, "tuned": {"depth": 7, "share": 1, "exact": True, "mode": "slow"}},
+        events=config.EventConfig(
+            naming=EventNaming.ACK,
+            queue=7,
+            probes=(TELLING,),
+            options={"telling": {"stack": True}},
+            sinks=((FILE, {"path": "/x"}),),
+        ),
     )
 
 
@@ -385,7 +431,7 @@ def test_probes_are_sorted_and_those_off_by_default_can_be_selected(load: Callab
 
 def test_all_probes_keep_the_options_that_were_set(load: Callable[..., config.Config]) -> None:
     found = config.with_probes(load("metrics: {probes: [{name: tuned, args: {depth: 9}}]}"), REGISTRY)
-    assert [spec.name for spec in found.probes] == ["softnet", "tcp", "tuned"]
+    assert [spec.name for spec in found.probes] == ["softnet", "tcp", "tuned", "telling"]
     assert (found.options["tuned"]["depth"], found.options["tcp"]) == (9, {"extra": ()})
 
 
