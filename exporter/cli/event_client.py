@@ -169,7 +169,7 @@ def _explained(failure: Exception | None) -> tuple[str, bool]:
         return "the exporter hung up, as too little was read", False
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return "there is a gRPC server, but none of events; name the exporter's event port", True
-    reason = details.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
     if code is grpc.StatusCode.UNAVAILABLE:
-        return f"no event stream ({reason}); is event.probes set there?", False
-    return reason or code.name, code in _HOPELESS
+        reason = details.rpartition(": ")[2].rstrip("])") or code.name  # after all that the library tried to get there
+        return f"no answer ({reason}), so see whether an exporter with event.probes runs there", False
+    return details or code.name, code in _HOPELESS
