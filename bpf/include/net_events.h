@@ -147,12 +147,22 @@ static __always_inline void event_device_of_sock(struct net_event *event, const 
 		event_device(event, BPF_CORE_READ(route, dev));
 }
 
+/* The device that it came by or is to leave by: that is known by the route before it gets there. */
+static __always_inline void event_device_of_skb(struct net_event *event, const struct sk_buff *skb)
+{
+	struct dst_entry *route = (struct dst_entry *)(BPF_CORE_READ(skb, _skb_refdst) & ~1ul);
+
+	event_device(event, BPF_CORE_READ(skb, dev));
+	if (!event->device[0] && route && !BPF_CORE_READ(skb, skb_iif))
+		event_device(event, BPF_CORE_READ(route, dev));
+}
+
 /* Namespace, ends, device. */
 static __always_inline void event_of_skb(struct net_event *event, const struct sk_buff *skb)
 {
 	event_in(event, netns_of_skb(skb));
 	event_ends_of_skb(event, skb);
-	event_device(event, BPF_CORE_READ(skb, dev));
+	event_device_of_skb(event, skb);
 }
 
 /* The same, and the state. */

@@ -121,7 +121,7 @@ class NetEvents:
             one = unpack(record)
             told = tell(one)
             if told is not None:
-                stack = _stack(record[size:], one.place) if len(record) > size else ()
+                stack = _stack(record[size:], one.place)
                 events.append(Event(told[0], one.time + offset, one.netns, connection(one), told[1], stack))
         return events
 
@@ -146,8 +146,8 @@ def _text(raw: bytes) -> str:
 
 
 def _stack(raw: bytes, place: int) -> tuple[int, ...]:
-    """Return addresses, from `place` on where it is one of them: what is before it watches."""
-    found = struct.unpack(f"<{len(raw) // 8}Q", raw)
+    """Return addresses, from `place` on where it is one of them: what is before it watches. Without any, only it."""
+    found = struct.unpack(f"<{len(raw) // 8}Q", raw) if raw else (place,)
     whole = found[: found.index(0)] if 0 in found else found
     return whole[whole.index(place) :] if place in whole else whole
 

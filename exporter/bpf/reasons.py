@@ -8,7 +8,7 @@ from exporter.bpf.kernel_btf import KernelBtf
 from exporter.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
 
@@ -34,6 +34,10 @@ class Reasons:
     def __getitem__(self, number: int) -> str:
         """Name of a reason."""
         return self._names.get(number) or f"reason_{number}"
+
+    def numbers(self, names: Container[str]) -> frozenset[int]:
+        """The numbers of those of the names that this kernel has."""
+        return frozenset(number for number, name in self._names.items() if name in names)
 
     def close(self) -> None:
         """Give back what is open; an enum is read and done with."""

@@ -95,7 +95,7 @@ class Event(NamedTuple):
         netns: inode of the network namespace; 0 where it is not known.
         connection: whose packet or connection; None where there is none.
         values: of the type's fields, in their order; an empty text where one is not known.
-        stack: return addresses in the kernel, innermost first; empty unless asked for.
+        stack: return addresses in the kernel, innermost first; unless asked for, at most the place where it happened.
     """
 
     type: EventType

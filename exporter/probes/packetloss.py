@@ -5,6 +5,9 @@ kernel does not name (NOT_SPECIFIED) may be a loss and is in it. ABNORMAL are th
 
 Before Linux 5.17 there are no reasons, and the function that dropped the packet stands for one. It tells a firewall's
 drops, but not which losses are abnormal: that is a gap.
+
+Events are of what TOTAL counts. Where functions stand for reasons, the kernel does not know the harmless ones, and they
+are told too.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import reasons
+from exporter.bpf import event_plan, reasons
 from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -23,6 +27,9 @@ from exporter.model.snapshot import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.bpf.event_plan import Plan
+    from exporter.bpf.loader import BpfObject
+    from exporter.bpf.net_events import NetEvent, NetEvents
     from exporter.bpf.netns_counts import Counted
     from exporter.bpf.reasons import Reasons
     from exporter.model.probe import Cycle, Env
@@ -142,9 +149,26 @@ UNCOUNTED = _counter(
     help="Drops missing in the other counters because the map in the kernel was full.",
     advice="Raise the probe's option `entries`.",
 )
-METRICS = (TOTAL, ABNORMAL, NETFILTER, DROPS, UNATTRIBUTED, UNCOUNTED)
+LOSSES = event_plan.loss_metrics("packetloss", "tracepoint skb:kfree_skb")
+METRICS = (TOTAL, ABNORMAL, NETFILTER, DROPS, UNATTRIBUTED, UNCOUNTED, *LOSSES)
+
+LOSS = EventType(
+    probe="packetloss",
+    name="PacketLoss",
+    ack="PACKETLOSS",
+    help="The kernel dropped an IP packet, which goes from source to destination.",
+    advice="See the reason, and where on the stack it was dropped: nf_hook_slow and nft_do_chain are firewalls.",
+    fields=(
+        Field(name="reason", help="Reason as the kernel names it, without SKB_DROP_REASON_ (Linux 5.17 and newer)."),
+        Field(name="kind", help="For whom it was; multicast includes broadcast.", values=(UNICAST, "multicast")),
+        Field(name="interface", help="Device that it came by or was to leave by."),
+        Field(name="state", help="State of the TCP socket that was to receive it (Linux 6.11 and newer)."),
+    ),
+)
 
 _ENTRIES = 8192
+_WORD: Final = 1 << 64
+_BITS: Final = 128  # of both variables that say which reasons are not told
 PLACES: Final = (Hook("a dropped packet", (("drop",),)),)
 NEWER: Final = Newer("drop", "tells_socket")
 
@@ -155,9 +179,11 @@ class PacketLoss:
     Args:
         counts: what it counts.
         names: of the kernel's drop reasons, or of the functions that stand for them.
+        plan: how single events are wanted.
     """
 
-    def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
+    def __init__(self, counts: NetnsCounts, names: Reasons, plan: Plan | None = None) -> None:
+        self._plan = plan
         self._counts = counts
         self._kinds = counts.kinds()
         self._names = names
@@ -186,7 +212,8 @@ class PacketLoss:
         for name, events in self._by_reason(counts.unknown).items():
             unattributed.add(cycle.host, (events,), name)
         uncounted.add(cycle.host, (counts.uncounted,))
-        return [sums, drops, unattributed, uncounted]
+        losses = [LOSSES.table(cycle.host, counts.suppressed, counts.lost)] if self._plan else []
+        return [sums, drops, unattributed, uncounted, *losses]
 
     def _by_reason(self, found: Sequence[Counted]) -> dict[str, int]:
         """Unicast, multicast and broadcast together."""
@@ -195,6 +222,14 @@ class PacketLoss:
             name = self._names[number]
             by_reason[name] = by_reason.get(name, 0) + events
         return by_reason
+
+    def event_source(self) -> NetEvents:
+        """One event per packet lost. Raises SourceError."""
+        return self._counts.events(self._told)
+
+    def _told(self, event: NetEvent) -> tuple[EventType, tuple[str, str, str, str]]:
+        reason = self._names[event.reason] if self._names.told else ""
+        return LOSS, (reason, self._kinds[event.kind], event.device_name, event.state_name)
 
     def close(self) -> None:
         """Detach the program."""
@@ -205,20 +240,31 @@ class PacketLoss:
 def open_probe(env: Env) -> PacketLoss:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
+    plan = event_plan.planned(env, "packetloss")
     names = reasons.read("skb_drop_reason", PREFIXES, env.sys / KERNEL_BTF)
     if not names.told:
         names = DropPlaces(env.proc / "kallsyms")
     try:
-        return PacketLoss(NetnsCounts("packetloss", env.sys, PLACES, entries, NEWER), names)
+        prepare = partial(_prepare, plan=plan, harmless=names.numbers(HARMLESS))
+        return PacketLoss(NetnsCounts("packetloss", env.sys, PLACES, entries, NEWER, prepare=prepare), names, plan)
     except BaseException:
         names.close()
         raise
+
+
+def _prepare(bpf: BpfObject, plan: Plan | None, harmless: frozenset[int]) -> None:
+    event_plan.prepare(bpf, plan)
+    bits = sum(1 << number for number in harmless if number < _BITS)
+    high, low = divmod(bits, _WORD)
+    bpf.set_variable("untold_low", low)
+    bpf.set_variable("untold_high", high)
 
 
 PROBE = ProbeSpec(
     name="packetloss",
     summary="IP packets that the kernel dropped, by its own reason.",
     metrics=METRICS,
+    events=(LOSS,),
     open=open_probe,
     requires=(
         Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
@@ -227,4 +273,5 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),
     options=(Option(name="entries", help="Room for how many pairs of namespace and reason.", default=_ENTRIES),),
+    event_options=(event_plan.RATE, event_plan.STACK),
 )
