@@ -12,26 +12,29 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.errors import CollectError
+from exporter import settings_entries
+from exporter.errors import CollectError, NetExporterError
 from exporter.exposition.answers import Answers
 from exporter.exposition.http import Server
 from exporter.identity import standalone
+from exporter.identity.recent import Owners
 from exporter.model.health import CAPABILITY_HELD
 from exporter.model.probe import Env
-from exporter.runtime import privileges
+from exporter.runtime import naming, privileges
 from exporter.runtime.attempt import attempt
 from exporter.runtime.collector import Collector, RunningProbe
+from exporter.runtime.events import Events
 from exporter.runtime.health import Health
 from exporter.runtime.kernel_scan import KernelScan
 from exporter.runtime.programs import Programs
 from exporter.runtime.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from exporter.config import Config
     from exporter.model.metric import Metric
-    from exporter.model.probe import Requirement
+    from exporter.model.probe import ProbeSpec, Requirement
     from exporter.registry import Registry
     from exporter.runtime.health import Samples
 
@@ -51,6 +54,7 @@ class Parts:
         answers: to scrapes.
         scan: of the kernel, unless switched off.
         programs: of eBPF, those that are loaded.
+        events: from the probes to the sinks; None where none are wanted.
         needs: capabilities by who needs them, see `privileges.declared`.
         keep: capabilities that what could be opened needs.
     """
@@ -61,35 +65,67 @@ class Parts:
     answers: Answers
     scan: KernelScan | None
     programs: Programs
+    events: Events | None
     needs: Mapping[str, tuple[Requirement, ...]]
     keep: frozenset[str]
 
     def close(self) -> None:
         """Give back what was opened; safe to repeat."""
+        if self.events is not None:
+            self.events.close()  # first, as it uses what the probes have opened
         self.collector.close()
         self.programs.close()
 
 
-def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
-    """Open the selected probes and wire everything up. A probe that cannot be opened only costs itself."""
-    env = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, config.options, kernel_scan=config.kernel_scan)
+def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events: bool = False) -> Parts:
+    """Open the selected probes and wire everything up. A probe that cannot be opened only costs itself.
+
+    Args:
+        config: the settings.
+        registry: of all probes.
+        proc: procfs of the host.
+        sys: sysfs of the host.
+        events: whether events are taken too; otherwise what the configuration says of them has no effect.
+    """
+    telling = config.events.probes if events else ()
+    env = _env(config, proc, sys, telling)
     _tell_hidden(env)
-    running = [RunningProbe(spec, attempt(spec.open, env)) for spec in config.probes]
-    selected = {spec.name for spec in config.probes}
+    selected = {spec.name: spec for spec in (*config.probes, *telling)}
+    specs = [selected[name] for name in sorted(selected)]
+    running = [RunningProbe(spec, attempt(spec.open, env), exposed=spec.name in config.options) for spec in specs]
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
+    owners = Owners(env.node)
+    sources = [each for each in running if each.spec.name in env.events]
+    wanted = Events(config.events, env, sources, owners) if sources else None
+    if wanted is not None:
+        step = naming.step(owners)
+        running.append(RunningProbe(step, attempt(step.open, env), exposed=False))
     per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
     scan = KernelScan(env.proc) if config.kernel_scan else None
     collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming, scan=scan)
     programs = Programs(count_runs=config.ebpf_stats)
-    needs = privileges.declared(config.probes, scan=config.kernel_scan)
+    needs = privileges.declared(specs, scan=config.kernel_scan)
     opened = [each.spec for each in running if not isinstance(each.probe, CollectError)]
     scanning = scan is not None and any(part.active for part in scan.parts)
     keep = privileges.union(privileges.declared(opened, scan=scanning))
-    more = (programs.samples, partial(_capabilities, needs))
+    more = (programs.samples, partial(_capabilities, needs), *((wanted.samples,) if wanted is not None else ()))
     health = Health(config.node, config.namings, collector.costs, more)
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
-    return Parts(collector, health, schedule, answers, scan, programs, needs, keep)
+    return Parts(collector, health, schedule, answers, scan, programs, wanted, needs, keep)
+
+
+def _env(config: Config, proc: str, sys: str, telling: Collection[ProbeSpec]) -> Env:
+    only_events = {spec.name: settings_entries.defaults(spec) for spec in telling if spec.name not in config.options}
+    return Env(
+        Path(proc),
+        Path(sys),
+        Path("/run/netns"),
+        config.node,
+        {**only_events, **config.options},
+        {spec.name: config.events.options[spec.name] for spec in telling},
+        kernel_scan=config.kernel_scan,
+    )
 
 
 def _capabilities(needs: Mapping[str, tuple[Requirement, ...]]) -> dict[Metric, Samples]:
@@ -125,9 +161,15 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
-    parts = assemble(config, registry, proc, sys)
+    parts = assemble(config, registry, proc, sys, events=True)
     server = Server(config.host, config.port, parts.schedule, parts.answers, config.node)
     _settle_privileges(parts, drop=config.drop_privileges)  # before the first thread, which inherits them
+    try:
+        _start_events(parts, config)
+    except NetExporterError:
+        server.server_close()
+        parts.close()
+        raise
     parts.schedule.start()
     serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     serving.start()
@@ -142,6 +184,16 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     server.server_close()
     parts.schedule.stop()
     parts.close()
+
+
+def _start_events(parts: Parts, config: Config) -> None:
+    events = parts.events
+    if events is None:
+        if config.events.sinks:
+            log.warning("event.sinks get nothing, as event.probes is empty; name the probes whose events are wanted")
+        return
+    signal.signal(signal.SIGHUP, lambda *_: events.reopen())
+    events.start()
 
 
 def _share_one_heap() -> None:

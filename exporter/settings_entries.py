@@ -117,11 +117,22 @@ def _entry(where: str, entry: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN40
 
 def _options(where: str, owner: str, options: Sequence[Option], args: Mapping[str, Any]) -> dict[str, Any]:
     """Every option with its value. Raises UsageError naming the first that is wrong."""
-    known = {option.name: option for option in options}
-    for name in args:
-        if name not in known:
-            raise UsageError(f"{where}: {owner} has no option {name!r}{nearest(str(name), known)}")
-    return {option.name: _value(where, owner, option, args.get(option.name, option.default)) for option in options}
+    known = {_spelling(option.name): option for option in options}
+    given: dict[str, Any] = {}
+    for name, value in args.items():
+        option = known.get(_spelling(str(name)))
+        if option is None:
+            names = [option.name for option in options]
+            raise UsageError(f"{where}: {owner} has no option {name!r}{nearest(str(name), names)}")
+        if option.name in given:
+            raise UsageError(f"{where}: option {option.name!r} of {owner} is there twice")
+        given[option.name] = value
+    return {option.name: _value(where, owner, option, given.get(option.name, option.default)) for option in options}
+
+
+def _spelling(name: str) -> str:
+    """Options are taken as `enable_stack`, `enableStack` and `enable-stack`, as others' configurations have them."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _value(where: str, owner: str, option: Option, value: Any) -> Any:  # noqa: ANN401 - defaults are of any type

@@ -28,10 +28,17 @@ _POLL = 0.05  # how often a running cycle is looked at for a hang
 
 @dataclass(slots=True)
 class RunningProbe:
-    """A declaration with its opened probe, or the error that opening it ended in."""
+    """A declaration with its opened probe, or the error that opening it ended in.
+
+    Args:
+        spec: the declaration.
+        probe: what runs.
+        exposed: whether its metrics are wanted, and not only its events.
+    """
 
     spec: ProbeSpec
     probe: Probe | CollectError
+    exposed: bool = True
 
 
 @dataclass(slots=True)
@@ -190,7 +197,7 @@ class Collector:
             if isinstance(result, CollectError):
                 outcomes.append(Outcome(name, _status(result), str(result), seconds))
                 continue
-            for table in result:
+            for table in result if each.exposed else ():
                 kept, over_label = limits.within_label_budget(table)
                 kept, over_total = limits.within_total(kept, room)
                 room -= len(kept.rows) * kept.width

@@ -34,7 +34,7 @@ class EventLoop(threading.Thread):
     One that fails is told of and left out until the next start.
 
     Args:
-        sources: by probe.
+        sources: by probe, or why there is none.
         types: all that they may tell.
         name: finds out whom events happened to.
         publish: hands them on.
@@ -42,13 +42,13 @@ class EventLoop(threading.Thread):
 
     def __init__(
         self,
-        sources: Mapping[str, EventSource],
+        sources: Mapping[str, EventSource | CollectError],
         types: Iterable[EventType],
         name: Callable[[Sequence[Event]], Sequence[Named]],
         publish: Callable[[Sequence[Named]], None],
     ) -> None:
         super().__init__(name="events", daemon=True)
-        self._sources = dict(sources)
+        self._sources: dict[str, EventSource] = {}
         self._active = dict.fromkeys(sources, False)
         self._taken: Counter[EventType] = Counter(dict.fromkeys(types, 0))
         self._name = name
@@ -58,8 +58,8 @@ class EventLoop(threading.Thread):
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._ending = threading.Event()
         self._lost = 0  # for a defect in naming
-        for probe, source in self._sources.items():
-            failure = attempt(self._watch, probe, source)
+        for probe, source in sources.items():
+            failure = source if isinstance(source, CollectError) else attempt(self._watch, probe, source)
             if isinstance(failure, CollectError):
                 log.warning("no events of probe %s: %s", probe, failure)
             else:
@@ -67,6 +67,7 @@ class EventLoop(threading.Thread):
 
     def _watch(self, probe: str, source: EventSource) -> None:
         self._selector.register(source.fileno(), selectors.EVENT_READ, probe)
+        self._sources[probe] = source
 
     def run(self) -> None:
         """Take events until stopped."""

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 REASONS = [("tcp", Status.OK, ""), ("slab", Status.UNSUPPORTED, "may not be read"), ("ipvs", Status.DISABLED, "off")]
 
 HELD: Mapping[Metric, Samples] = {declared.CAPABILITY_HELD: {("tcp", "CAP_SYS_ADMIN"): False}}
+OF_EVENTS: Mapping[Metric, Samples] = {
+    declared.EVENTS: {("TCPRetrans",): 11},
+    declared.EVENT_SOURCE_ACTIVE: {("tcpretrans",): True},
+    declared.EVENTS_SENT: {("loki",): 7},
+    declared.EVENTS_LOST: {("loki", "queue_full"): 3},
+    declared.EVENT_QUEUE: {("loki",): 1},
+    declared.EVENT_BACKLOG: {("loki",): 2},
+    declared.EVENT_RETRIES: {("loki",): 5},
+    declared.EVENTS_FOLDED: {("loki",): 4},
+}
 LOADED = Running(
     "flow",
     (
@@ -76,7 +86,9 @@ def _health(*namings: Naming) -> Health:
     costs = Costs(cycles=3, cpu_seconds=0.5, namespaces_gone=2)
     costs.series_dropped["tcp"] = 7
     programs = Programs(count_runs=False, survey=lambda **_: (LOADED,))
-    return Health("node-a", namings or (Naming.KUBESKOOP,), costs, (_fail, programs.samples, lambda: HELD))
+    return Health(
+        "node-a", namings or (Naming.KUBESKOOP,), costs, (_fail, programs.samples, lambda: HELD, lambda: OF_EVENTS)
+    )
 
 
 def _fail() -> Mapping[Metric, Samples]:
@@ -92,6 +104,14 @@ def test_before_the_first_cycle_only_what_is_known_is_told() -> None:
         ("kubeskoop_exporter_namespaces_gone_total",): 2,
         ("kubeskoop_exporter_render_duration_seconds",): 0,
         ("kubeskoop_exporter_capability_held", "CAP_SYS_ADMIN", "tcp"): 0,
+        ("kubeskoop_exporter_events_total", "TCPRetrans"): 11,
+        ("kubeskoop_exporter_event_source_active", "tcpretrans"): 1,
+        ("kubeskoop_exporter_events_sent_total", "loki"): 7,
+        ("kubeskoop_exporter_events_lost_total", "queue_full", "loki"): 3,
+        ("kubeskoop_exporter_event_queue_length", "loki"): 1,
+        ("kubeskoop_exporter_event_backlog_length", "loki"): 2,
+        ("kubeskoop_exporter_event_delivery_retries_total", "loki"): 5,
+        ("kubeskoop_exporter_events_folded_total", "loki"): 4,
         **OF_PROGRAMS,
     }
 
