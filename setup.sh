@@ -6,9 +6,9 @@ cd "$(dirname "$0")"
 PYTHON=${PYTHON:-python3}
 # prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations.
 # iproute2, iptables, nftables, iputils-ping, procps: namespaces in tests, and packets lost on purpose.
-# openssl: certificates for tests.
+# openssl, zsh: certificates and a shell for tests.
 # clang, llvm, libbpf-dev: compile bpf/; libbpf1 loads it; bpftool: a second opinion on what is loaded; clang-format: lint.
-PACKAGES="prometheus victoria-metrics iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format openssl"
+PACKAGES="prometheus victoria-metrics iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format openssl zsh"
 
 missing=""
 for package in $PACKAGES; do

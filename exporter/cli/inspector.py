@@ -11,6 +11,7 @@ from urllib import error, request
 from exporter import __version__, registry
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
+from exporter.cli.completion import SHELLS
 from exporter.cli.watch import add_options, watch
 from exporter.errors import StartError
 from exporter.model.metric import Naming
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "list": "List probes or metrics that exist, or entities that a running exporter sees.",
     "watch": "Print events of one or several exporters as they happen.",
+    "completion": "Print a script by which a shell completes the words of this program.",
     "version": "Print the version.",
 }
 _SECONDS = 5.0
@@ -35,6 +37,9 @@ def parser() -> Parser:
     commands["list"].add_argument("-s", "--server", default="127.0.0.1:9102", help="exporter (default: %(default)s)")
     commands["list"].add_argument("--json", action="store_true", help="print JSON")
     add_options(commands["watch"])
+    commands["completion"].add_argument(
+        "shell", choices=tuple(SHELLS), help="source its output in the shell's start file"
+    )
     return top
 
 
@@ -49,6 +54,9 @@ def _command(words: list[str]) -> None:
     options = parser().parse(words)
     if options.command == "version":
         print(f"inspector {__version__}")
+    elif options.command == "completion":
+        types = sorted({name for each in registry.load().events() for name in each.all_names()})
+        print(SHELLS[options.shell](parser(), {"TYPE": types}), end="")
     elif options.command == "watch":
         watch(options, registry.load().events())
     else:
