@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
+from exporter import registry
 from exporter.bpf.stacks import Stacks
 from exporter.errors import CollectError, StartError, UsageError
 from exporter.identity import standalone
@@ -82,7 +83,8 @@ class Events:
             seen[spec.name] += 1
             name = spec.name if seen[spec.name] == 1 else f"{spec.name}_{seen[spec.name]}"
             losses = Losses()
-            context = SinkContext(self._node, self.naming, self._ending, losses.count)
+            types = tuple(registry.load().events())  # so that a filter may name what is not running now
+            context = SinkContext(self._node, self.naming, self._ending, losses.count, types)
             try:
                 yield name, spec.open(args, context), losses
             except (StartError, UsageError) as error:
