@@ -29,7 +29,7 @@ from exporter.model.metric import Kind, Metric, Naming, Scope, Unit
 from exporter.model.pod import Pod
 from exporter.model.snapshot import Table
 from exporter.runtime.kernel_scan import PARTS
-from tests.bench import event_stream, socket_walk, throughput
+from tests.bench import event_stream, loki, socket_walk, throughput
 from tests.bench.namespaces import many
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ def main() -> int:
         ("kernel scan", lambda: scanning(pods)),
         ("walk over TCP sockets", lambda: [Result(*figure) for figure in socket_walk.figures(pods)]),
         ("event stream", lambda: [Result(*figure) for figure in event_stream.figures()]),
+        ("events to Loki", lambda: [Result(*figure) for figure in loki.figures()]),
         ("serving, without eBPF", lambda: serving(pods, ebpf=False)),
         ("serving, with eBPF", lambda: serving(pods, ebpf=True)),
         ("generating", generating),
