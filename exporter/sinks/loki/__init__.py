@@ -78,8 +78,8 @@ def _login(args: Mapping[str, Any]) -> Login:
     user, file, variable = args["username"], args["passwordFile"], args["passwordEnv"]
     if bool(user) != bool(file or variable) or (file and variable):
         raise UsageError("sink loki: `username` goes together with one of `passwordFile` and `passwordEnv`")
-    if ":" in user:
-        raise UsageError(f"sink loki: username cannot hold a colon, is {user!r:.80}")
+    if ":" in user or not user.isprintable():
+        raise UsageError(f"sink loki: username cannot hold a colon or what cannot be printed, is {user!r:.80}")
     if not _TENANT.fullmatch(args["tenant"]):
         raise UsageError(f"sink loki: tenant can hold letters, digits and !-_.*'()|, is {args['tenant']!r:.80}")
     login = Login(args["tenant"], user, _password(file, variable))
@@ -95,10 +95,10 @@ def _password(file: str, variable: str) -> Callable[[], str]:
 
     def from_file() -> str:
         try:
-            with open(file, encoding="utf-8") as content:
+            with open(file, encoding="utf-8", errors="surrogateescape") as content:
                 return content.read().rstrip("\r\n")
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no text"
+            reason = getattr(error, "strerror", None) or error
             raise OSError(f"passwordFile {file!r} cannot be read ({reason}): mount the secret there") from None
 
     def from_environment() -> str:
@@ -116,10 +116,10 @@ def _tls(args: Mapping[str, Any], place: address.Address) -> ssl.SSLContext | No
         return None
     try:
         context = ssl.create_default_context(cafile=args["caFile"] or None)
-    except OSError as error:  # TLS errors too
+    except (OSError, ValueError) as error:  # OSError: TLS errors too; ValueError: a zero byte
+        reason = getattr(error, "strerror", None) or error
         raise StartError(
-            f"sink loki: caFile {args['caFile']!r} cannot be used ({error.strerror or error}): name a file with "
-            "certificates in PEM"
+            f"sink loki: caFile {args['caFile']!r} cannot be used ({reason}): name a file with certificates in PEM"
         ) from error
     if args["insecure"]:
         context.check_hostname = False

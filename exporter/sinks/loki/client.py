@@ -43,7 +43,7 @@ class Login:
         """Those that say so."""
         headers = {"X-Scope-OrgID": self.tenant} if self.tenant else {}
         if self.user:
-            token = b64encode(f"{self.user}:{self.password()}".encode()).decode("ascii")
+            token = b64encode(f"{self.user}:{self.password()}".encode("utf-8", "surrogateescape")).decode("ascii")
             headers["Authorization"] = f"Basic {token}"
         return headers
 

@@ -49,10 +49,11 @@ class Spill:
             self._files = deque(sorted(self._found()))
             with open(self._path(_UNFINISHED), "wb"):
                 os.unlink(self._path(_UNFINISHED))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a zero byte
+            reason = getattr(error, "strerror", None) or error
             raise StartError(
-                f"sink loki: spillFolder {folder!r} cannot be used ({error.strerror}): name a folder that the exporter "
-                "may write to, or leave it out"
+                f"sink loki: spillFolder {folder!r} cannot be used ({reason}): name a folder that the exporter may "
+                "write to, or leave it out"
             ) from error
         self._size = sum(each.size for each in self._files)
         self._next = self._files[-1].number + 1 if self._files else 0

@@ -172,7 +172,8 @@ def test_a_password_is_in_the_request_and_nowhere_else(
         ({"username": "me"}, "`username` goes together with one of `passwordFile` and `passwordEnv`"),
         ({"passwordEnv": "P"}, "`username` goes together with one of `passwordFile` and `passwordEnv`"),
         ({"username": "me", "passwordEnv": "P", "passwordFile": "/p"}, "`username` goes together with one of"),
-        ({"username": "m:e", "passwordEnv": "P"}, "username cannot hold a colon, is 'm:e'"),
+        ({"username": "m:e", "passwordEnv": "P"}, "username cannot hold a colon or what cannot be printed, is 'm:e'"),
+        ({"username": "\ud800", "passwordEnv": "P"}, "username cannot hold a colon or what cannot be printed"),
         ({"tenant": "a\nb"}, "tenant can hold letters, digits and"),
         ({"insecure": True}, "caFile and insecure need an https address, not http://grafana-loki or loki-service:3100"),
         ({"addr": "loki", "caFile": "/ca.pem"}, "caFile and insecure need an https address, not http://loki:3100"),
@@ -204,6 +205,12 @@ def test_settings_that_make_no_sense_are_refused_at_the_start(args: dict[str, An
             {"addr": "https://loki", "caFile": "/gone/ca.pem"},
             "caFile '/gone/ca.pem' cannot be used (No such file or directory): name a file with certificates in PEM",
         ),
+        (
+            {"username": "me", "passwordFile": "a\0b"},
+            "passwordFile 'a\\x00b' cannot be read (embedded null byte): mount",
+        ),
+        ({"addr": "https://loki", "caFile": "a\0b"}, "caFile 'a\\x00b' cannot be used (embedded null byte): name a"),
+        ({"spillFolder": "a\0b"}, "spillFolder 'a\\x00b' cannot be used (embedded null byte): name a folder"),
         ({"spillFolder": "/proc/spill"}, "spillFolder '/proc/spill' cannot be used (No such file or directory): name"),
     ],
 )
@@ -211,6 +218,16 @@ def test_files_that_cannot_be_used_are_errors_at_the_start(args: dict[str, Any],
     with pytest.raises(StartError) as caught:
         _open(**args)
     assert str(caught.value).startswith(f"sink loki: {text}")
+
+
+def test_a_password_may_be_any_bytes(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(b"\xff\n")
+    with Receiver() as receiver:
+        sink, _lost = _open(addr=receiver.addr, username="me", passwordFile=str(tmp_path / "password"))
+        sink.send([slow()])
+        _until(lambda: receiver.requests)
+        sink.close()
+    assert receiver.requests[0][1]["Authorization"] == "Basic bWU6/w=="
 
 
 def test_a_file_without_certificates_is_an_error_at_the_start(tmp_path: Path) -> None:
