@@ -36,9 +36,11 @@ class Watcher:
         self._closed = False
 
     def offer(self, events: Sequence[bytes]) -> int:
-        """Queue encoded events; returns how many found no place."""
+        """Queue encoded events; returns how many found no place. After the end, nobody misses them."""
         lost = 0
         with self._changed:
+            if self._closed:
+                return 0
             if not self._queue:
                 self._read_at = time.monotonic()  # so far there was nothing that it could have read
             for event in events:
@@ -124,6 +126,7 @@ class Watchers:
             )
             lost += missed
             if missed and watcher.stuck() > self._patience:
+                watcher.close()
                 watcher.hang_up()
                 hung_up += 1
         return lost, hung_up

@@ -55,6 +55,7 @@ def test_who_reads_nothing_for_too_long_is_hung_up_on() -> None:
     assert not called.is_set()
     assert watchers.publish(replies("B")) == (1, 1)
     assert called.is_set()
+    assert watchers.publish(replies("C")) == (0, 0)
 
 
 def test_who_had_nothing_to_read_is_not_stuck() -> None:
