@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 TIME = 1_700_000_000_000_000_000
 LABELS = (("node", "node-a"),)
 BODY = encode([Entry(LABELS, TIME, "line")])
-TIMEOUT = 0.4
+PATIENT = 20.0  # where an answer comes
+TIMEOUT = 0.4  # where none comes
 LATE = "no answer in time: see whether Loki is overloaded, or raise `timeout`"
-LONG = 10 * TIMEOUT  # on a busy machine
+LONG = 10.0  # on a busy machine
 
 
-def _client(addr: str, login: Login | None = None, tls: ssl.SSLContext | None = None) -> Client:
-    return Client(address.parse(addr), login or Login(), tls, TIMEOUT, time.monotonic)
+def _client(
+    addr: str, login: Login | None = None, tls: ssl.SSLContext | None = None, timeout: float = PATIENT
+) -> Client:
+    return Client(address.parse(addr), login or Login(), tls, timeout, time.monotonic)
 
 
 def test_requests_share_a_connection() -> None:
@@ -47,7 +50,7 @@ def test_requests_share_a_connection() -> None:
 def test_after_a_pause_a_new_connection_is_made() -> None:
     now = [0.0]
     with Receiver() as receiver:
-        client = Client(address.parse(receiver.addr), Login(), None, TIMEOUT, lambda: now[0])
+        client = Client(address.parse(receiver.addr), Login(), None, PATIENT, lambda: now[0])
         for _ in range(3):
             client.push(BODY)
             now[0] += 21
@@ -114,10 +117,11 @@ def test_a_long_answer_is_read_in_part_and_the_next_request_is_right() -> None:
 )
 def test_whatever_a_server_does_the_request_ends_in_time_and_the_next_one_is_right(act: loki.Act, text: str) -> None:
     with Receiver(act) as receiver:
-        client = _client(receiver.addr)
+        client = _client(receiver.addr, timeout=TIMEOUT)
         began = time.monotonic()
         answer = client.push(BODY)
         assert time.monotonic() - began < LONG
+        client._timeout = PATIENT
         assert answer == Answer(0, text)
         assert client.push(BODY) == Answer(204, "No Content")
         client.close()
@@ -193,9 +197,12 @@ def test_tls_checks_the_certificate_against_the_authority(certificate: Path) -> 
 def test_a_request_over_tls_that_hangs_ends_in_time(certificate: Path) -> None:
     with Receiver(loki.trickle(b"HTTP/1.1 500 Oh\r\nX-Long: "), loki.hang, tls=_server_tls(certificate)) as receiver:
         client = _client(f"https://{receiver.addr}", tls=ssl.create_default_context(cafile=str(certificate)))
+        client._timeout = 2 * TIMEOUT
         began = time.monotonic()
-        assert [client.push(BODY).status for _ in range(3)] == [0, 0, 204]
+        assert [client.push(BODY).status for _ in range(2)] == [0, 0]
         assert time.monotonic() - began < LONG
+        client._timeout = PATIENT
+        assert client.push(BODY).status == 204
         client.close()
 
 
@@ -215,7 +222,7 @@ def test_through_every_kind_of_failure_nothing_is_lost_and_only_ambiguous_batche
         loki.keep_and_reset,
     )
     with Receiver(*acts) as receiver:
-        client = Client(address.parse(receiver.addr), Login(), None, TIMEOUT, lambda: now[0])
+        client = Client(address.parse(receiver.addr), Login(), None, 4 * TIMEOUT, lambda: now[0])
         backlog = Backlog(
             1 << 20, 25_000, 1.0, clock=lambda: now[0], lost=lambda reason, count: lost.append((reason, count))
         )
@@ -228,7 +235,5 @@ def test_through_every_kind_of_failure_nothing_is_lost_and_only_ambiguous_batche
     arrived = [int(line) for line in receiver.lines]
     assert (backlog.sent, backlog.waiting, lost) == (1000, 0, [])
     assert list(dict.fromkeys(arrived)) == list(range(1000))
-    third = arrived.count(arrived[250])
-    assert third >= 1
     twice = {number for number in arrived if arrived.count(number) > 1}
     assert twice == {int(line) for line in loki.lines(receiver.pushes[2])}
