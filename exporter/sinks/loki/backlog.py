@@ -106,16 +106,16 @@ class Backlog:
             try:
                 return batch, self._spill.body(batch.stored)
             except OSError:
-                self._finish(batch, DISK)
+                self._finish(batch, DISK, batch.count)
         return None
 
     def delivered(self, batch: Batch) -> None:
         """Loki has them."""
-        self._finish(batch, "")
+        self._finish(batch, "", 0)
 
-    def refused(self, batch: Batch) -> None:
-        """Loki will never have them."""
-        self._finish(batch, REFUSED)
+    def refused(self, batch: Batch, count: int) -> None:
+        """Loki will never have so many of them."""
+        self._finish(batch, REFUSED, count)
 
     def keep(self, batch: Batch) -> None:
         """They were not delivered and wait again, as the oldest."""
@@ -144,17 +144,16 @@ class Backlog:
                 self._since = self._clock()
             return self._out
 
-    def _finish(self, batch: Batch, reason: str) -> None:
+    def _finish(self, batch: Batch, reason: str, lost: int) -> None:
         with self._lock:
             if self._out is not batch:  # the backlog was closed meanwhile
                 return
             self._out = None
             if batch.stored is not None and self._spill is not None:
                 self._spill.remove(batch.stored)
-            if reason:
-                self._lost(reason, batch.count)
-            else:
-                self.sent += batch.count
+            self.sent += batch.count - lost
+            if lost:
+                self._lost(reason, lost)
 
     def _take_back(self, batch: Batch) -> None:
         self._out = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from exporter.sinks.loki.protocol import Answer, Fate, fate
+from exporter.sinks.loki.protocol import Answer, Fate, fate, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +80,9 @@ class Delivery:
         if outcome is Fate.DELIVERED:
             self._backlog.delivered(batch)
         else:
-            self._backlog.refused(batch)
-            self._tell_refusal(answer, batch.count)
+            lost = refused(answer.text, batch.count)
+            self._backlog.refused(batch, lost)
+            self._tell_refusal(answer, lost)
         self._recover()
         return 0.0
 
@@ -105,7 +106,7 @@ class Delivery:
         if answer.status not in self._told:
             self._told.add(answer.status)
             log.error(
-                "Loki at %s refused a batch, its %d events are lost (%s); further ones are only counted",
+                "Loki at %s refused %d events, which are lost (%s); further ones are only counted",
                 self._place,
                 count,
                 _said(answer),

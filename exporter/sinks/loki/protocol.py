@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,7 @@ _TIMEOUT = 408
 _SERVER_ERRORS = range(500, 600)
 _GOOD = range(200, 300)
 LOGIN = (401, 403)
+_IGNORED = re.compile(r"total ignored: ([0-9]{1,9}) out of ([0-9]{1,9})")
 
 
 class Entry(NamedTuple):
@@ -78,6 +80,15 @@ def fate(status: int) -> Fate:
     if status in {0, _TIMEOUT, _TOO_MANY_REQUESTS} or status in _SERVER_ERRORS:
         return Fate.RETRY
     return Fate.REFUSED
+
+
+def refused(text: str, count: int) -> int:
+    """How many of `count` events Loki did not keep, going by its words.
+
+    It refuses single events and keeps the rest. All of a batch are taken for refused unless the words account for all.
+    """
+    told = [(int(ignored), int(total)) for ignored, total in _IGNORED.findall(text)]
+    return sum(ignored for ignored, _ in told) if sum(total for _, total in told) == count else count
 
 
 def encode(entries: Iterable[Entry]) -> bytes:

@@ -126,7 +126,7 @@ def test_what_is_refused_is_counted_as_such() -> None:
     backlog.put(world.entries(7))
     taken = backlog.take()
     assert taken is not None
-    backlog.refused(taken[0])
+    backlog.refused(taken[0], 5)
     assert (world.lost, backlog.waiting) == ({"refused": 5}, 2)
 
 

@@ -122,9 +122,18 @@ def test_what_loki_refuses_is_not_tried_again_counted_and_said_once_in_its_words
     assert (world.lost, world.backlog.sent, world.delivery.retries) == ({"refused": 15}, 3, 0)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "Loki at http://loki refused a batch, its 3 events are lost (400 entry too far behind); further ones are only "
-        "counted"
+        "Loki at http://loki refused 3 events, which are lost (400 entry too far behind); further ones are only counted"
     )
+
+
+def test_where_loki_says_how_many_it_refused_only_these_are_lost() -> None:
+    text = (
+        "ignored, reason: 'entry too far behind' for stream: {a}, user 'x', total ignored: 2 out of 7 for stream: {a}"
+    )
+    world = World(Answer(400, text))
+    world.put(7)
+    world.run(2)
+    assert (world.lost, world.backlog.sent, world.backlog.waiting) == ({"refused": 2}, 5, 0)
 
 
 def test_wrong_credentials_are_said_once_tried_slowly_and_lose_nothing(caplog: pytest.LogCaptureFixture) -> None:

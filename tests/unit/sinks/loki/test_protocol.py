@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sinks.loki.protocol import Answer, Entry, Fate, encode, fate
+from exporter.sinks.loki.protocol import Answer, Entry, Fate, encode, fate, refused
 from exporter.sinks.loki.retry import Backoff
 from tests.unit.sinks.loki.receiver import decoded, faults
 
@@ -30,8 +30,8 @@ def test_a_body_is_gzip_of_streams_with_times_as_text_in_nanoseconds() -> None:
 
 
 def test_a_stream_is_sorted_by_time_and_equal_times_keep_their_order() -> None:
-    entries = [Entry(NODE, TIME + time, f"{time}{name}") for time, name in ((3, "a"), (1, "b"), (3, "c"), (1, "d"))]
-    assert [line for _time, line in decoded(encode(entries))["streams"][0]["values"]] == ["1b", "1d", "3a", "3c"]
+    entries = [Entry(NODE, TIME + time, f"{time}{name}") for time, name in ((3, "d"), (1, "c"), (3, "b"), (1, "a"))]
+    assert [line for _time, line in decoded(encode(entries))["streams"][0]["values"]] == ["1c", "1a", "3d", "3b"]
 
 
 @given(
@@ -76,6 +76,20 @@ def test_whatever_lines_hold_they_arrive_complete_in_a_valid_body(entries: list[
 )
 def test_what_becomes_of_a_batch_follows_from_the_status(status: int, meaning: Fate) -> None:
     assert fate(status) is meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("", 9),
+        ("entry for stream '{}' has timestamp too old", 9),
+        ("total ignored: 1 out of 9", 1),
+        ("total ignored: 1 out of 4 for stream: {a}, total ignored: 2 out of 5 for stream: {b}", 3),
+        ("total ignored: 1 out of 4 for stream: {a}", 9),  # what became of the others is not known
+    ],
+)
+def test_all_events_of_a_batch_count_as_refused_unless_loki_accounts_for_all(text: str, lost: int) -> None:
+    assert refused(text, 9) == lost
 
 
 def _pauses(chance: float, header: str = "") -> list[float]:
