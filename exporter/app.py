@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from exporter import settings_entries
 from exporter.errors import CollectError, NetExporterError
 from exporter.exposition.answers import Answers
+from exporter.exposition.events_page import EventsPage
 from exporter.exposition.http import Server
 from exporter.identity import standalone
 from exporter.identity.recent import Owners
@@ -162,7 +163,8 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
     parts = assemble(config, registry, proc, sys, events=True)
-    server = Server(config.host, config.port, parts.schedule, parts.answers, config.node)
+    page = EventsPage(parts.events, config.node, registry.events())
+    server = Server(config.host, config.port, parts.schedule, parts.answers, config.node, events=page)
     _settle_privileges(parts, drop=config.drop_privileges)  # before the first thread, which inherits them
     try:
         _start_events(parts, config)

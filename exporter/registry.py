@@ -54,14 +54,6 @@ class Registry:
         for spec in self.probes:
             yield from spec.events
 
-    def events_named(self, name: str) -> frozenset[EventType]:
-        """All types that have a spelling, whatever its case. Raises UsageError naming the nearest one."""
-        found = frozenset(each for each in self.events() if name.lower() in map(str.lower, each.all_names()))
-        if found:
-            return found
-        spellings = {spelling for each in self.events() for spelling in each.all_names()}
-        raise UsageError(f"unknown event {name!r}{nearest(name, spellings)}")
-
     def sink(self, name: str) -> SinkSpec:
         """Look one up. Raises UsageError naming the nearest one."""
         for spec in self.sinks:

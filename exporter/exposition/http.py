@@ -1,4 +1,4 @@
-"""The HTTP endpoint: /metrics, /-/healthy, /-/ready and the page for people."""
+"""The HTTP endpoint: /metrics, /-/healthy, /-/ready and the pages for people."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from exporter import __version__
 from exporter.errors import StartError
 from exporter.exposition import page
+from exporter.exposition.events_page import EventsPage
 from exporter.exposition.text import Format
 from exporter.runtime.health import statuses
 
@@ -39,10 +40,19 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, schedule: Schedule, answers: Answers, node: str) -> None:
+    def __init__(  # noqa: PLR0913 - what it listens on and what it serves
+        self,
+        host: str,
+        port: int,
+        schedule: Schedule,
+        answers: Answers,
+        node: str,
+        *,
+        events: EventsPage | None = None,
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._room = threading.BoundedSemaphore(_MOST_CONNECTIONS)
-        handler = partial(_Handler, schedule, answers, node)
+        handler = partial(_Handler, schedule, answers, node, events or EventsPage(None, node, ()))
         try:
             super().__init__((host, port), handler)
         except OSError as error:
@@ -93,8 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True  # headers and body are two writes; the second must not wait for an answer
 
-    def __init__(self, schedule: Schedule, answers: Answers, node: str, *args: object) -> None:
+    def __init__(self, schedule: Schedule, answers: Answers, node: str, events: EventsPage, *args: object) -> None:
         self._schedule = schedule
+        self._events = events
         self._answers = answers
         self._node = node
         super().__init__(*args)  # type: ignore[arg-type]
@@ -102,11 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer by path."""
         try:
-            path = urlsplit(self.path).path
+            parts = urlsplit(self.path)
         except ValueError as error:
             self._text(HTTPStatus.BAD_REQUEST, f"{error}\n")
             return
-        match path:
+        match parts.path:
             case "/metrics":
                 self._metrics()
             case "/-/healthy":
@@ -115,11 +126,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._ready()
             case "/pods":
                 self._pods()
+            case "/events":
+                self._answer(*self._events.answer(parts.query))
             case "/":
                 self._page()
             case _:
                 self._text(
-                    HTTPStatus.NOT_FOUND, "no such page; there are /metrics, /pods, /-/healthy, /-/ready and /\n"
+                    HTTPStatus.NOT_FOUND,
+                    "no such page; there are /metrics, /events, /pods, /-/healthy, /-/ready and /\n",
                 )
 
     do_HEAD = do_GET  # noqa: N815 - the base class finds methods by HTTP verb

@@ -26,14 +26,19 @@ _ORDER = (Status.FAILED, Status.TIMED_OUT, Status.OK, Status.NO_DATA, Status.UNS
 
 
 @cache
-def _page() -> Template:
-    return Template((resources.files(__package__) / "page.html").read_text("utf-8"))
+def template(name: str) -> Template:
+    """A page of this package, with the common style filled in."""
+    here = resources.files(__package__)
+    style = (here / "page.css").read_text("utf-8")
+    return Template((here / name).read_text("utf-8").replace("$style", style))
 
 
 def render(node: str, now: Snapshot | None, before: Snapshot | None, interval: float) -> str:
     """The page over the last two snapshots; the second one is needed for rates."""
     parts = _empty() if now is None else _filled(now, before, interval)
-    return _page().substitute(parts, node=escape(node), version=__version__, milliseconds=int(interval * 1000))
+    return template("page.html").substitute(
+        parts, node=escape(node), version=__version__, milliseconds=int(interval * 1000)
+    )
 
 
 def _empty() -> dict[str, str]:

@@ -133,7 +133,7 @@ def test_head_answers_like_get_without_a_body(endpoint: Endpoint, path: str) -> 
 
 def test_an_unknown_path_is_told_which_there_are(endpoint: Endpoint) -> None:
     status, _, body = _ask(endpoint, "/metric")
-    assert (status, body) == (404, b"no such page; there are /metrics, /pods, /-/healthy, /-/ready and /\n")
+    assert (status, body) == (404, b"no such page; there are /metrics, /events, /pods, /-/healthy, /-/ready and /\n")
 
 
 @pytest.mark.parametrize("path", ["/metrics?format=x", "/metrics#top", "http://elsewhere/metrics"])
