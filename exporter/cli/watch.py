@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.cli.event_lines import record_line, text_line
 from exporter.errors import StartError, UsageError
-from exporter.events.selection import Selection, spellings, words
+from exporter.events.selection import Selection, kinds, spellings, words
 from exporter.events.stream_messages import PORT, Meta, Reply, Watch, encode_watch
 
 if TYPE_CHECKING:
@@ -54,9 +54,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def watch(options: Namespace, known: Iterable[EventType]) -> None:
     """Print events until interrupted. Raises UsageError for a wrong option, StartError when nothing can be watched."""
-    wanted = Selection(
-        spellings(_words(options.type), known), *map(_words, (options.pod, options.namespace, options.node))
-    )
+    types = spellings(kinds(_words(options.type), known))
+    wanted = Selection(types, *map(_words, (options.pod, options.namespace, options.node)))
     with closing(_streams(options)) as streams:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         for server, told in streams:

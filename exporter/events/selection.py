@@ -20,21 +20,21 @@ class Selection:
     """What is wanted; an empty part wants everything.
 
     Args:
-        types: spellings of types, all of them for each type.
+        types: what tells types apart: themselves, or their spellings for whoever gets no more than one of these.
         pods: patterns as in the shell, `*` and `?`.
         namespaces: as `pods`.
         nodes: as `pods`.
     """
 
-    types: frozenset[str] = frozenset()
+    types: frozenset[object] = frozenset()
     pods: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
 
-    def wants(self, type_name: str, pod: str, namespace: str, node: str) -> bool:
+    def wants(self, kind: object, pod: str, namespace: str, node: str) -> bool:
         """Whether an event is among the wanted ones; the host's have an empty pod and namespace."""
         return (
-            (not self.types or type_name in self.types)
+            (not self.types or kind in self.types)
             and _fits(pod, self.pods)
             and _fits(namespace, self.namespaces)
             and _fits(node, self.nodes)
@@ -50,17 +50,24 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
-def spellings(wanted: Iterable[str], known: Iterable[EventType]) -> frozenset[str]:
-    """Every spelling of the types that are named, in capitals or not. Raises UsageError naming the nearest type."""
-    kinds = [kind.all_names() for kind in known]
-    written = {name.casefold(): name for names in kinds for name in reversed(names)}
-    found: set[str] = set()
+def kinds(wanted: Iterable[str], known: Iterable[EventType]) -> frozenset[EventType]:
+    """The types that are named, by any spelling, in capitals or not. Raises UsageError naming the nearest type."""
+    by_word: dict[str, list[EventType]] = {}
+    written: dict[str, str] = {}
+    for kind in known:
+        for name in kind.all_names():
+            by_word.setdefault(name.casefold(), []).append(kind)
+            written.setdefault(name.casefold(), name)
+    found: set[EventType] = set()
     for word in wanted:
-        if word.casefold() not in written:
+        if word.casefold() not in by_word:
             near = difflib.get_close_matches(word.casefold(), written, n=1)
             hint = f"did you mean {written[near[0]]!r}?" if near else "see inspector list event"
             raise UsageError(f"unknown event {word!r}; {hint}")
-        for names in kinds:
-            if word.casefold() in {name.casefold() for name in names}:
-                found.update(names)
+        found.update(by_word[word.casefold()])
     return frozenset(found)
+
+
+def spellings(types: Iterable[EventType]) -> frozenset[str]:
+    """All that these types may be called."""
+    return frozenset(name for kind in types for name in kind.all_names())

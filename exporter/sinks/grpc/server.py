@@ -13,7 +13,7 @@ import grpc
 
 from exporter.errors import SourceError, StartError, UsageError
 from exporter.events import text
-from exporter.events.selection import Selection, spellings, words
+from exporter.events.selection import Selection, kinds, words
 from exporter.events.stream_messages import METHOD, SERVICE, Meta, Reply, decode_watch
 from exporter.sinks.grpc.watchers import Watchers
 
@@ -83,7 +83,7 @@ class EventServer:
         """Offer them to the clients; what one of them misses is counted, not raised."""
         if not self._watchers:
             return
-        lost, hung_up = self._watchers.publish([self._reply(named) for named in events])
+        lost, hung_up = self._watchers.publish([(named.event.type, self._reply(named)) for named in events])
         if lost:
             self._context.lost("slow_client", lost)
         if hung_up:
@@ -121,7 +121,7 @@ class EventServer:
 
     def _selection(self, request: bytes) -> Selection:
         name, wanted = decode_watch(request)
-        types = spellings(words(name), self._context.types)
+        types = kinds(words(name), self._context.types)
         return Selection(types, words(wanted.pod), words(wanted.namespace), words(wanted.node))
 
     def _presents_token(self, call: grpc.ServicerContext) -> bool:

@@ -108,8 +108,8 @@ class Watchers:
         with self._lock:
             self._all.remove(watcher)
 
-    def publish(self, replies: Sequence[Reply]) -> tuple[int, int]:
-        """Offer events to everybody who wants them.
+    def publish(self, replies: Sequence[tuple[object, Reply]]) -> tuple[int, int]:
+        """Offer events, each with what tells its type, to everybody who wants them.
 
         Returns how many were lost, added over the clients, and how many clients were hung up on for reading nothing.
         """
@@ -117,17 +117,17 @@ class Watchers:
             watchers = tuple(self._all)
         if not watchers:
             return 0, 0
-        encoded = [(reply, encode_event(reply)) for reply in replies]
+        encoded = [(kind, reply.meta, encode_event(reply)) for kind, reply in replies]
         lost = hung_up = 0
         for watcher in watchers:
             wants = watcher.selection.wants
             missed = watcher.offer(
-                [content for (name, meta, *_), content in encoded if wants(name, meta.pod, meta.namespace, meta.node)]
+                [content for kind, meta, content in encoded if wants(kind, meta.pod, meta.namespace, meta.node)]
             )
             lost += missed
             if missed and watcher.stuck() > self._patience:
-                watcher.close()
                 watcher.hang_up()
+                watcher.close()
                 hung_up += 1
         return lost, hung_up
 

@@ -12,11 +12,11 @@ import grpc
 import pytest
 
 from exporter.errors import StartError, UsageError
-from exporter.model.event import EventNaming
+from exporter.model.event import Event, EventNaming, EventType, Named
 from exporter.sinks.context import SinkContext
 from exporter.sinks.grpc import SINK, open_sink
 from exporter.sinks.grpc.server import EventServer
-from tests.unit.events.made_events import LOSS, NODE, POD, RESET, SLOW, documents_loss, documents_reset, slow
+from tests.unit.events.made_events import LOSS, NODE, POD, RESET, SLOW, documents_loss, documents_reset, slow, tcp
 from tests.unit.sinks.grpc import peer
 
 if TYPE_CHECKING:
@@ -83,6 +83,18 @@ def test_each_client_sees_what_it_asked_for(asked: dict[str, str], seen: list[st
         sink.send([documents_reset(), documents_loss(), slow()])
         sink.close()
         assert [reply.name for reply in call] == seen
+
+
+def test_types_that_share_a_name_are_told_apart_by_the_other() -> None:
+    types = [EventType(probe="tcpreset", name="RECEIVE", ack=ack, help="A test.") for ack in ("SYN", "ESTAB")]
+    context = SinkContext(NODE, EventNaming.KUBESKOOP, types=tuple(types))
+    with closing(EventServer(DEFAULTS, context)) as sink, peer.watch(f"127.0.0.1:{sink.port}", name="estab") as call:
+        call.initial_metadata()
+        sink.send(
+            [Named(Event(each, 0, 0, tcp("::1", port, "::2", 80)), NODE, None) for port, each in enumerate(types)]
+        )
+        sink.close()
+        assert [reply.event.value for reply in call] == ["protocol=TCP saddr=::1 sport=1 daddr=::2 dport=80"]
 
 
 def test_without_clients_nothing_is_lost() -> None:
