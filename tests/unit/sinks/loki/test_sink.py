@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
+import textwrap
+import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from exporter import config, registry
 from exporter.errors import StartError, UsageError
-from exporter.model.event import Deliveries, EventNaming
+from exporter.model import health
+from exporter.model.event import Buffering, Deliveries, EventNaming
+from exporter.runtime.bus import Bus, Losses, Outlet
 from exporter.sinks.context import SinkContext
 from exporter.sinks.loki import SINK
 from tests.unit.events.made_events import NODE, TIME, documents_loss, documents_reset, slow
@@ -20,11 +27,12 @@ from tests.unit.sinks.loki import receiver as loki
 from tests.unit.sinks.loki.receiver import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
+    from exporter.model.event import Named
     from exporter.sinks.loki.sink import LokiSink
 
+ROOT = Path(__file__).resolve().parents[4]
 SOON = 10.0  # on a busy machine
 QUICK: dict[str, Any] = {"batchWait": 0.01}
 
@@ -84,6 +92,43 @@ def test_in_the_other_family_job_and_types_are_those_of_its_documents_and_lines_
     (stream,) = receiver.pushes[0]["streams"]
     assert (stream["stream"]["cluster"], stream["stream"]["job"]) == ("prod", "mine=1")
     assert stream["values"][0][1] == _context(EventNaming.ACK)[0].text(documents_reset())
+
+
+def test_a_dead_loki_costs_the_other_sinks_nothing_and_the_books_agree() -> None:
+    class Keeps:
+        got: ClassVar[list[Named]] = []
+
+        def send(self, events: Sequence[Named]) -> None:
+            self.got += events
+
+        def close(self) -> None:
+            """Nothing was opened."""
+
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    losses = Losses()
+    context = SinkContext(NODE, EventNaming.KUBESKOOP, lost=losses.count)
+    args = {option.name: option.default for option in SINK.options}
+    dead = SINK.open(args | {"addr": f"127.0.0.1:{port}", "bufferBytes": 1 << 16}, context)
+    assert isinstance(dead, Buffering)
+    bus = Bus([Outlet("loki", dead, 10_000, losses), Outlet("other", Keeps(), 10_000, Losses())], threading.Event())
+    bus.start()
+    for _ in range(50):
+        bus.publish([slow()] * 100)
+    _until(lambda: len(Keeps.got) == 5000)
+    _until(lambda: dead.deliveries().waiting + losses.total() == 5000)
+    assert losses.by_reason()["overflow"] > 4000
+    bus.close()
+    books = bus.samples()
+    assert books[health.EVENTS_SENT] == {("loki",): 0, ("other",): 5000}
+    assert sum(count for (sink, _reason), count in books[health.EVENTS_LOST].items() if sink == "loki") == 5000
+
+
+def test_the_example_of_the_documents_is_a_valid_configuration(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "loki.md").read_text("utf-8")
+    (tmp_path / "config.yml").write_text(textwrap.dedent(page[page.index("    event:") : page.index("\nAll of")]))
+    ((spec, args),) = config.load(registry.load(), str(tmp_path / "config.yml")).events.sinks
+    assert (spec, args["addr"], args["timeout"]) == (SINK, "https://logs.example.com", 10.0)
 
 
 def test_pods_beyond_the_limit_keep_their_name_in_the_line() -> None:
