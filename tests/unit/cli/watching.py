@@ -59,6 +59,10 @@ class Watching:
         """The next ones from standard output, as soon as they are there."""
         return [self._line(self._output) for _ in range(count)]
 
+    def ready(self, seconds: float) -> bool:
+        """Whether there is something on standard output, now or within this time."""
+        return bool(self._read.get(self._output) or select.select([self._output], [], [], seconds)[0])
+
     def remark(self) -> str:
         """The next line from standard error."""
         assert self.process.stderr is not None
