@@ -67,3 +67,11 @@ def test_what_is_remembered_does_not_grow_with_the_pods_that_come_and_go() -> No
         streams.labels("A", "shop", f"web-{number}")
     assert len(streams._used) == 5
     assert len(streams._labels) <= 6
+
+
+def test_use_keeps_a_stream() -> None:
+    clock = _Clock()
+    streams = Streams(FIXED, 2, clock)
+    for clock.now, pod in ((0.0, "busy"), (10.0, "quiet"), (20.0, "busy"), (HOUR + 15, "new"), (HOUR + 15, "busy")):
+        assert ("pod", pod) in streams.labels("A", "shop", pod)
+    assert ("pod", "_other") in streams.labels("A", "shop", "quiet")
