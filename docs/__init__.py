@@ -1,11 +1,11 @@
-"""The reference, written from the declarations: metrics, probes, alerts, runbooks, dashboards, thresholds."""
+"""The reference, written from the declarations: metrics, probes, events, alerts, runbooks, dashboards, thresholds."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from docs import alerting, boards, metrics, probes
+from docs import alerting, boards, events, metrics, probes
 from docs.uses import uses
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
     pages = {
         **metrics.pages(registry, used),
         **probes.pages(registry),
+        **events.pages(registry),
         **alerting.pages(naming),
         **boards.pages(registry),
     }

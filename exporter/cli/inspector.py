@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib import error, request
 
 from exporter import __version__, registry
+from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
 from exporter.cli.completion import SHELLS
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "list": "List probes or metrics that exist, or entities that a running exporter sees.",
+    "list": "List probes, metrics or events that exist, or entities that a running exporter sees.",
     "watch": "Print events of one or several exporters as they happen.",
     "completion": "Print a script by which a shell completes the words of this program.",
     "version": "Print the version.",
@@ -33,7 +34,7 @@ def parser() -> Parser:
     """The command line's grammar."""
     top = Parser(prog="inspector", description="Look at a running net-exporter, or at what it can collect.")
     commands = add_commands(top, COMMANDS)
-    commands["list"].add_argument("what", choices=("probe", "metric", "entity"), help="what to list")
+    commands["list"].add_argument("what", choices=("probe", "metric", "event", "entity"), help="what to list")
     commands["list"].add_argument("-s", "--server", default="127.0.0.1:9102", help="exporter (default: %(default)s)")
     commands["list"].add_argument("--json", action="store_true", help="print JSON")
     add_options(commands["watch"])
@@ -71,6 +72,10 @@ def _list(options: Namespace) -> None:
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         text = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
         print(json.dumps(pods, indent=2) if options.json else text)
+        return
+    if options.what == "event":
+        rows = reports.events(known)
+        print(reports.as_json(rows) if options.json else reports.events_text(rows))
         return
     if options.what == "probe":
         names = [spec.name for spec in known.probes]

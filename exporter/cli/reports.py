@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from exporter.cli.explain import describe
+from exporter.model.event import EventNaming
 from exporter.model.metric import Naming
 from exporter.model.probe import RequirementKind
 
@@ -121,7 +122,33 @@ def list_text(registry: Registry) -> str:
         rows.append(
             (metric.probe, *names, metric.kind.value, metric.unit.value, metric.scope.value, own, metric.source)
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return _table(rows)
+
+
+def events(registry: Registry) -> list[dict[str, Any]]:
+    """Every type of event as plain values."""
+    return [
+        {
+            "probe": each.probe,
+            "names": {naming.value: each.name_in(naming) for naming in EventNaming},
+            "aliases": list(each.aliases),
+            "help": each.help,
+            "advice": each.advice,
+            "fields": {field.name: field.help for field in each.fields},
+        }
+        for each in registry.events()
+    ]
+
+
+def events_text(rows: list[dict[str, Any]]) -> str:
+    """The same as a table."""
+    lines = [("probe", "kubeskoop name", "ack name", "meaning")]
+    lines += [(row["probe"], row["names"]["kubeskoop"], row["names"]["ack"], row["help"]) for row in rows]
+    return _table(lines)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
