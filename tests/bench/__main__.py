@@ -29,7 +29,7 @@ from exporter.model.metric import Kind, Metric, Naming, Scope, Unit
 from exporter.model.pod import Pod
 from exporter.model.snapshot import Table
 from exporter.runtime.kernel_scan import PARTS
-from tests.bench import event_stream, loki, socket_walk, throughput
+from tests.bench import event_bus, event_stream, loki, socket_walk, throughput
 from tests.bench.namespaces import many
 
 if TYPE_CHECKING:
@@ -266,6 +266,7 @@ def main() -> int:
         *([("cycle, 1,000 idle pods", lambda: cycle(1000, 0))] if options.many else []),
         ("kernel scan", lambda: scanning(pods)),
         ("walk over TCP sockets", lambda: [Result(*figure) for figure in socket_walk.figures(pods)]),
+        ("events to a null sink", lambda: [Result(*figure) for figure in event_bus.figures()]),
         ("event stream", lambda: [Result(*figure) for figure in event_stream.figures()]),
         ("events to Loki", lambda: [Result(*figure) for figure in loki.figures()]),
         ("serving, without eBPF", lambda: serving(pods, ebpf=False)),
