@@ -168,8 +168,8 @@ def test_the_next_run_delivers_what_the_last_one_left_on_disk(tmp_path: Path) ->
     backlog = second.backlog(room=SIZE, spill=Spill(str(tmp_path), 1 << 20))
     assert backlog.waiting == 8
     second.made = 8
-    backlog.put(second.entries(4))
-    assert _taken(backlog) == list(range(12))
+    backlog.put(second.entries(12))
+    assert _taken(backlog) == list(range(20))
     assert second.lost == {}
 
 

@@ -167,6 +167,7 @@ def test_closing_does_not_wait_for_a_loki_that_hangs_and_counts_what_it_did_not_
         began = time.monotonic()
         sink.close()
         assert time.monotonic() - began < 3
+        assert not sink._thread.is_alive()
         assert lost == {"closed": 7, "overflow": 0, "refused": 0, "disk": 0}
         assert sink.deliveries().waiting == 0
     assert "Loki did not get the last 7 events; 0 of them are kept on disk" in caplog.messages
