@@ -6,6 +6,7 @@
  * has it. Kernel: 5.10; 5.17 tells the reason. The numbers of the reasons change from kernel to kernel; user space names
  * them from the running one's BTF.
  */
+#include "drop_reason.h"
 #include "net_events.h"
 #include "netns_counts.h"
 #include "vmlinux.h"
@@ -20,32 +21,8 @@ DESCRIBED(enum kind);
 /* Where the tracepoint has a fourth argument (Linux 6.11), it is the socket that would have received the packet. */
 const volatile __u32 tells_socket = 0;
 
-/* Bits of the first 128 reasons: with these nothing was lost, so it is counted and not told. */
-const volatile __u64 untold_low = 0;
-const volatile __u64 untold_high = 0;
-
 #define PACKET_BROADCAST 1 /* linux/if_packet.h */
 #define PACKET_MULTICAST 2
-
-/*
- * Without a reason, where it happened: the lower half of an address, as all code is within 4 GiB. That is read in any
- * case: the verifier refuses one load from one or the other place.
- */
-static __always_inline __u32 reason_of(const volatile __u64 *ctx)
-{
-	__u32 reason = ctx[1];
-
-	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
-		reason = ctx[2];
-	return reason;
-}
-
-static __always_inline int is_told(__u32 reason)
-{
-	if (reason < 64)
-		return !(untold_low >> reason & 1);
-	return reason >= 128 || !(untold_high >> (reason - 64) & 1);
-}
 
 static __always_inline void tell(__u64 *ctx, enum kind kind, const struct sk_buff *skb, const struct sock *receiver)
 {
@@ -76,7 +53,7 @@ int drop(__u64 *ctx)
 		return 0;
 	cookie = cookie_of_sock(receiver);
 	count_in(cookie ? cookie : cookie_of_skb(skb), kind, reason_of(ctx), 1);
-	if (events_per_second && is_told(reason_of(ctx)) && event_wanted())
+	if (events_per_second && is_loss(reason_of(ctx)) && event_wanted())
 		tell(ctx, kind, skb, receiver);
 	return 0;
 }

@@ -5,8 +5,12 @@
  * Hooks: tcp:tcp_retransmit_skb and tcp:tcp_retransmit_synack, where the kernel counts RetransSegs too; every kernel
  * that can run this has them. The kind follows from the state of the socket at that moment; no tracepoint says it.
  * Kernel: 5.10.
+ *
+ * Events also say whether this node has dropped the segment before: skb:kfree_skb, loaded only with them.
  */
+#include "net_events.h"
 #include "netns_counts.h"
+#include "segment_losses.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -22,6 +26,9 @@ DESCRIBED(enum kind);
 
 /* Where the tracepoint reports refused retransmissions too (newer kernels), its third argument is the error. */
 const volatile __u32 reports_errors = 0;
+
+/* A request does not say when; but it waits for a second, and what was dropped lately is what was just sent. */
+#define SYNACK_LATELY (100 * NSEC_PER_MSEC)
 
 #define TCP_SYN_SENT 2 /* enum in net/tcp_states.h */
 #define TCP_CA_RECOVERY 3 /* enum tcp_ca_state */
@@ -43,23 +50,52 @@ static __always_inline enum kind kind_of(const struct sock *sk)
 	return BPF_CORE_READ(icsk, icsk_pending) == ICSK_TIME_LOSS_PROBE ? KIND_TLP : KIND_OTHER;
 }
 
+/* `sk` may be a request; `started` is when the kernel began to send it again. */
+static __always_inline void tell(void *ctx, enum kind kind, const struct sock *sk, __u32 amount, __u32 sequence,
+				 __u64 started)
+{
+	struct traced_net_event traced = {.event.kind = kind, .event.amount = amount};
+
+	event_of_sock(&traced.event, sk);
+	find_loss(&traced.event, sequence, started);
+	event_tell(ctx, &traced);
+}
+
 SEC("tp_btf/tcp_retransmit_skb")
 int retransmit_skb(__u64 *ctx)
 {
 	const struct sock *sk = (void *)ctx[0];
 	const struct sk_buff *skb = (void *)ctx[1];
 	struct tcp_skb_cb *tcp = (void *)skb + bpf_core_field_offset(struct sk_buff, cb);
+	__u16 segments = BPF_CORE_READ(tcp, tcp_gso_segs);
+	enum kind kind;
 
 	if (reports_errors && (int)ctx[2])
 		return 0;
-	count_in(cookie_of_sock(sk), kind_of(sk), 0, BPF_CORE_READ(tcp, tcp_gso_segs));
+	kind = kind_of(sk);
+	count_in(cookie_of_sock(sk), kind, 0, segments);
+	if (event_wanted())
+		tell(ctx, kind, sk, segments, BPF_CORE_READ(tcp, seq),
+		     BPF_CORE_READ((struct tcp_sock *)sk, tcp_mstamp) * 1000);
 	return 0;
 }
 
 SEC("tp_btf/tcp_retransmit_synack")
 int retransmit_synack(__u64 *ctx)
 {
+	const struct sock *request = (void *)ctx[1];
+
 	count_in(cookie_of_sock((void *)ctx[0]), KIND_SYNACK, 0, 1);
+	if (event_wanted())
+		tell(ctx, KIND_SYNACK, request, 1, BPF_CORE_READ((struct tcp_request_sock *)request, snt_isn),
+		     bpf_ktime_get_ns() - SYNACK_LATELY);
+	return 0;
+}
+
+SEC("?tp_btf/kfree_skb")
+int drop(__u64 *ctx)
+{
+	note_dropped((void *)ctx[0], reason_of(ctx));
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "maps.h"
 
 #define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_MSEC 1000000ull
 
 /* Events per CPU and second; 0 streams none, and then what makes them is cut out when the program is loaded. */
 const volatile __u32 events_per_second = 100;
@@ -39,10 +40,12 @@ static __always_inline int event_permitted(void)
 		budget->second = now;
 		budget->used = 0;
 	}
-	if (__sync_fetch_and_add(&budget->used, 1) < events_per_second)
-		return 1;
-	count_fault(FAULT_SUPPRESSED);
-	return 0;
+	if (budget->used >= events_per_second) {
+		count_fault(FAULT_SUPPRESSED);
+		return 0;
+	}
+	add(&budget->used, 1); /* not to be read at the same time, which needs Linux 5.12 */
+	return 1;
 }
 
 /* Whether to make an event now: asked before anything is read for it, and once for each, as what is refused counts. */

@@ -71,16 +71,22 @@ static __always_inline const unsigned char *event_ip_header(const struct sk_buff
 	return network ? BPF_CORE_READ(skb, head) + network : BPF_CORE_READ(skb, data);
 }
 
-/* Ports are left at 0 in fragments without a transport header. */
+/* Addresses, protocol and ports; these stay 0 in fragments without a transport header. `packet` must be zero. */
+static __always_inline int packet_of_skb(struct ip_packet *packet, const struct sk_buff *skb)
+{
+	packet->end = BPF_CORE_READ(skb, data) + (BPF_CORE_READ(skb, len) - BPF_CORE_READ(skb, data_len));
+	if (!is_ip(BPF_CORE_READ(skb, protocol)) || !parse_headers(packet, event_ip_header(skb)))
+		return 0;
+	read_ports(packet);
+	return 1;
+}
+
 static __always_inline void event_ends_of_skb(struct net_event *event, const struct sk_buff *skb)
 {
-	const unsigned char *head = BPF_CORE_READ(skb, head);
 	struct ip_packet packet = {};
 
-	packet.end = BPF_CORE_READ(skb, data) + (BPF_CORE_READ(skb, len) - BPF_CORE_READ(skb, data_len));
-	if (!head || !is_ip(BPF_CORE_READ(skb, protocol)) || !parse_headers(&packet, event_ip_header(skb)))
+	if (!packet_of_skb(&packet, skb))
 		return;
-	read_ports(&packet);
 	__builtin_memcpy(event->src, packet.tuple.src, sizeof(event->src));
 	__builtin_memcpy(event->dst, packet.tuple.dst, sizeof(event->dst));
 	event->sport = packet.tuple.sport;

@@ -15,8 +15,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import event_plan, reasons
+from exporter.bpf import drop_reasons, event_plan
 from exporter.bpf.drop_places import DropPlaces
+from exporter.bpf.drop_reasons import HARMLESS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
 from exporter.model.event import EventType, Field
@@ -28,26 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.bpf.event_plan import Plan
-    from exporter.bpf.loader import BpfObject
     from exporter.bpf.net_events import NetEvent, NetEvents
     from exporter.bpf.netns_counts import Counted
     from exporter.bpf.reasons import Reasons
     from exporter.model.probe import Cycle, Env
-
-# Nothing was lost: the packet had done its work, its content had arrived before, or it was meant for another machine.
-HARMLESS: Final = frozenset(
-    {
-        "SKB_NOT_DROPPED_YET",
-        "SKB_CONSUMED",
-        "OTHERHOST",  # seen because the device is promiscuous
-        "QUEUE_PURGE",  # a socket was closed with data that its program had not read
-        "TCP_OFOMERGE",  # all of it had been received before
-        "TCP_OLD_DATA",
-        "TCP_RESET",  # a reset, after it was obeyed
-        "sk_stream_kill_queues",  # as QUEUE_PURGE, where functions stand for reasons
-        "skb_queue_purge",
-    }
-)
 
 # The packet was sound and meant for one receiver, and this node had no room, route, neighbour or memory for it. Left
 # out is what is wrong with packets (checksums, headers, sequence numbers), what nobody waits for (NO_SOCKET), and what
@@ -92,7 +77,6 @@ ABNORMAL_REASONS: Final = frozenset(
 )
 UNICAST: Final = "unicast"
 NETFILTER_REASONS: Final = ("NETFILTER_DROP", "nf_hook_slow")
-PREFIXES: Final = ("SKB_DROP_REASON_",)
 
 REASON = Label(
     name="reason",
@@ -167,8 +151,6 @@ LOSS = EventType(
 )
 
 _ENTRIES = 8192
-_WORD: Final = 1 << 64
-_BITS: Final = 128  # of both variables that say which reasons are not told
 PLACES: Final = (Hook("a dropped packet", (("drop",),)),)
 NEWER: Final = Newer("drop", "tells_socket")
 
@@ -241,23 +223,15 @@ def open_probe(env: Env) -> PacketLoss:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
     plan = event_plan.planned(env, "packetloss")
-    names = reasons.read("skb_drop_reason", PREFIXES, env.sys / KERNEL_BTF)
+    names = drop_reasons.read(env.sys / KERNEL_BTF)
     if not names.told:
         names = DropPlaces(env.proc / "kallsyms")
     try:
-        prepare = partial(_prepare, plan=plan, harmless=names.numbers(HARMLESS))
+        prepare = partial(drop_reasons.prepare, plan=plan, names=names)
         return PacketLoss(NetnsCounts("packetloss", env.sys, PLACES, entries, NEWER, prepare=prepare), names, plan)
     except BaseException:
         names.close()
         raise
-
-
-def _prepare(bpf: BpfObject, plan: Plan | None, harmless: frozenset[int]) -> None:
-    event_plan.prepare(bpf, plan)
-    bits = sum(1 << number for number in harmless if number < _BITS)
-    high, low = divmod(bits, _WORD)
-    bpf.set_variable("untold_low", low)
-    bpf.set_variable("untold_high", high)
 
 
 PROBE = ProbeSpec(

@@ -24,11 +24,13 @@ class Watched(NamedTuple):
     """A probe at work.
 
     Args:
+        probe: itself.
         source: of its events.
         collector: of its metrics.
         told: all events taken so far.
     """
 
+    probe: Any
     source: Any
     collector: Collector
     told: list[Event]
@@ -41,6 +43,11 @@ class Watched(NamedTuple):
                 if metric.name in names:
                     sums += sum(row.values[at] or 0 for row in table.rows)
         return int(sums)
+
+    def occurred(self) -> int:
+        """How often it has happened anywhere on the machine, also where no owner is known."""
+        counts = self.probe._counts.read()
+        return sum(each.events for found in (counts.unknown, *counts.by_netns.values()) for each in found)
 
     def of(self, *namespaces: Namespace) -> list[Event]:
         """All events so far in the namespaces, in order."""
@@ -61,6 +68,6 @@ def watch_events(live_env: Env) -> Iterator[Callable[..., Watched]]:
             probe: Any = spec.open(env)
             collector = Collector(env, [RunningProbe(spec, probe)], (), discover, max_series=1_000_000)
             stack.enter_context(closing(collector))
-            return Watched(probe.event_source(), collector, [])
+            return Watched(probe, probe.event_source(), collector, [])
 
         yield watch

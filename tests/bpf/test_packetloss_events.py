@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.bpf.drop_reasons import HARMLESS
 from exporter.bpf.symbols import KallsymsTable
 from exporter.errors import UnsupportedError
 from exporter.model.event import Connection
-from exporter.probes.packetloss import HARMLESS, LOSS
+from exporter.probes.packetloss import LOSS
 from tests.bpf.test_packetloss import (
     FAMILIES,
     TOLD,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.bpf.event_watch import Watched
     from tests.netns.namespaces import Pair
 
+OTHERS = 20  # of what goes on elsewhere on the machine, between one look and the next
+
 
 def ends(first: tuple[Any, ...], second: tuple[Any, ...]) -> Connection:
     """Of two socket names."""
@@ -158,8 +160,9 @@ def test_what_is_told_and_what_is_suppressed_make_up_what_is_counted(
     assert sent_by_kernel(pair.right) == 211
     assert watched.counted("events_lost_total") == 0
     assert (len(here) == 422) == (rate > 1)
-    everywhere = watched.counted("sent_total", "received_total", "unattributed_total")
-    assert len(watched.told) + watched.counted("events_suppressed_total") == everywhere >= 422
+    everywhere = watched.occurred()
+    told_or_not = len(watched.told) + watched.counted("events_suppressed_total")
+    assert 422 <= told_or_not <= everywhere <= told_or_not + OTHERS
 
 
 def test_without_events_there_is_no_ring_buffer_and_nothing_is_suppressed(live_env: Env) -> None:

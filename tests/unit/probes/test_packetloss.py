@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.bpf import drop_reasons
 from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.netns_counts import Counted, Counts
 from exporter.bpf.reasons import Reasons
@@ -22,7 +23,7 @@ KERNEL = {
     "SKB_DROP_REASON_NETFILTER_DROP": 12,
     "SKB_DROP_REASON_QUEUE_PURGE": 104,
 }
-NAMES = Reasons(KERNEL, probe.PREFIXES)
+NAMES = Reasons(KERNEL, drop_reasons.PREFIXES)
 
 
 class FixedCounts:
@@ -77,7 +78,7 @@ def test_drops_are_named_and_summed_by_what_they_mean(
 
 
 def test_no_reason_is_both_harmless_and_abnormal() -> None:
-    assert frozenset() == probe.HARMLESS & probe.ABNORMAL_REASONS
+    assert frozenset() == drop_reasons.HARMLESS & probe.ABNORMAL_REASONS
 
 
 def test_documented_names_are_kept() -> None:

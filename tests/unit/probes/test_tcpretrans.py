@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.bpf.netns_counts import Counted, Counts
+from exporter.bpf.reasons import Reasons
 from exporter.model.metric import Naming
 from exporter.probes import tcpretrans as probe
 
@@ -38,7 +39,7 @@ def test_each_live_namespace_has_a_total_and_the_kinds_that_occurred(
     )
     cycle = fake_cycle({}, pids={host: (1,), web: (7,), dns: (9,)})
 
-    assert values_of(probe.TcpRetrans(FixedCounts(counts)).collect(cycle)) == {
+    assert values_of(probe.TcpRetrans(FixedCounts(counts), Reasons({}, ())).collect(cycle)) == {
         (host,): {"total": 0, "uncounted_total": 5},
         (web,): {"total": 2 + (1 << 63)},
         (web, "syn"): {"segments_total": 2},
