@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from queue import Full, Queue
@@ -71,7 +70,6 @@ class Streams:
     """
 
     def __init__(self, addresses: Sequence[str], request: bytes, access: Access) -> None:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # the library's own complaints about what we complain about
         self._request = request
         self._access = access
         self._ending = threading.Event()
@@ -108,7 +106,7 @@ class Streams:
         wait, complaint = _FIRST_WAIT, ""
         while not self._ending.is_set():
             connected, failure = self._stream(address, again=bool(complaint))
-            reason, hopeless = _explained(failure)
+            reason, hopeless = _explained(failure, connected=connected)
             if hopeless:
                 self._tell(address, Notice(reason, over=True))
                 return
@@ -142,6 +140,7 @@ class Streams:
         return connected, None
 
     def _channel(self, address: str) -> grpc.Channel:
+        # Nodes are not behind the proxy of whoever watches them.
         options = [("grpc.keepalive_time_ms", _ALIVE_MS), ("grpc.enable_http_proxy", 0)]
         authority, certificate, key, _ = self._access
         if not authority:
@@ -158,7 +157,7 @@ class Streams:
             return
 
 
-def _explained(failure: Exception | None) -> tuple[str, bool]:
+def _explained(failure: Exception | None, *, connected: bool) -> tuple[str, bool]:
     """Why a call ended, and whether another one would end the same way."""
     if failure is None:
         return "the exporter ended the stream", False
@@ -170,6 +169,17 @@ def _explained(failure: Exception | None) -> tuple[str, bool]:
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return "there is a gRPC server, but none of events; name the exporter's event port", True
     if code is grpc.StatusCode.UNAVAILABLE:
-        reason = details.rpartition(": ")[2].rstrip("])") or code.name  # after all that the library tried to get there
-        return f"no answer ({reason}), so see whether an exporter with event.probes runs there", False
+        return _unavailable(details, connected=connected), False
     return details or code.name, code in _HOPELESS
+
+
+def _unavailable(details: str, *, connected: bool) -> str:
+    """The library tells the whole way it went; the last is why it did not get there."""
+    reason = details.removesuffix(": OK").rpartition(": ")[2].rstrip("])")
+    if connected:
+        return f"the connection is lost ({reason})"
+    if reason == "Socket closed" or "andshake" in details:
+        return (
+            f"it hung up ({reason}), so see whether it wants TLS, and --ca, --certificate and --key are the right ones"
+        )
+    return f"no answer ({reason}), so see whether an exporter with event.probes runs there"

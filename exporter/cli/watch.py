@@ -31,6 +31,7 @@ examples:
 `inspector list event` lists the types. Patterns may hold * and ?. Ctrl-C ends.
 """
 _HIGHEST_PORT: Final = 65535
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -83,9 +84,12 @@ def _streams(options: Namespace) -> Streams:
     if bool(options.certificate) != bool(options.key) or (options.certificate and not options.ca):
         raise UsageError("--certificate and --key belong together, and need --ca")
     authority, certificate, key = (_content(path) for path in (options.ca, options.certificate, options.key))
+    if options.ca and _CERTIFICATE not in authority:
+        raise UsageError(f"{options.ca}: there is no certificate in PEM in it")
     token = _content(options.token_file).decode("ascii", "replace").strip()
     lists = (options.type, options.node, options.pod, options.namespace)
     name, *owner = (",".join(_words(each)) for each in lists)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read on import; what it complains about, we do
     try:
         from exporter.cli.event_client import Access, Streams  # noqa: PLC0415 - only who watches needs gRPC
     except ImportError as problem:

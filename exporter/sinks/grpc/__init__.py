@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from exporter.errors import StartError, UsageError
@@ -20,6 +21,9 @@ def open_sink(args: Mapping[str, Any], context: SinkContext) -> Sink:
     """Listen. Raises UsageError for contradicting arguments, StartError where there is no gRPC or no such address."""
     if bool(args["certificate"]) != bool(args["key"]):
         raise UsageError("grpc: certificate and key belong together; give both or neither")
+    if args["clientAuthority"] and not args["certificate"]:
+        raise UsageError("grpc: clientAuthority needs certificate and key, as only TLS asks clients for certificates")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read on import; what it complains about, we do
     try:
         from exporter.sinks.grpc.server import EventServer  # noqa: PLC0415 - 17 MiB for whoever streams, not for all
     except ImportError as problem:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +44,6 @@ class EventServer:
         if args["tokenFile"] and not self._token:
             raise StartError(f"grpc: {args['tokenFile']} holds no token; write one into it")
         self._watchers = Watchers(args["clients"], args["queue"], args["patience"])
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # the library's own complaints about what we complain about
         self._server = grpc.server(
             ThreadPoolExecutor(args["clients"] + _SPARE_THREADS, thread_name_prefix="watch"),
             handlers=[

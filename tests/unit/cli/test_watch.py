@@ -30,6 +30,7 @@ LOSS_LINE = (
     " 10.1.17.172:6443 -> 10.1.17.176:43018"
 )
 NOT_THERE = "so see whether an exporter with event.probes runs there; trying again"
+WRONG_TLS = "so see whether it wants TLS, and --ca, --certificate and --key are the right ones; trying again"
 NONE_LEFT = "inspector: no exporter is left to watch\n"
 
 
@@ -134,16 +135,24 @@ def test_what_a_slow_reader_missed_is_told_where_it_is_missing() -> None:
         assert seen.lines(1) == [LOSS_LINE]
 
 
-def test_a_token_and_tls(tmp_path: Path) -> None:
-    key, certificate, token = (tmp_path / name for name in ("key", "certificate", "token"))
+def certificate(folder: Path) -> tuple[str, str]:
+    """A certificate that vouches for itself, and its key."""
+    files = f"{folder}/certificate", f"{folder}/key"
+    folder.mkdir()
     made = shell(
-        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {key} -out {certificate}"
+        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -out {files[0]} -keyout {files[1]}"
         " -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
     )
     assert made[0] == 0, made
+    return files
+
+
+def test_a_token_and_tls(tmp_path: Path) -> None:
+    token = tmp_path / "token"
     token.write_text("s3cret\n")
-    tls = ("--ca", str(certificate))
-    with server(certificate=str(certificate), key=str(key), tokenFile=str(token)) as sink:
+    path, key = certificate(tmp_path / "server")
+    tls = ("--ca", path)
+    with server(certificate=path, key=key, tokenFile=str(token)) as sink:
         place = address(sink)
         with watching("-s", place, *tls, "--token-file", str(token)) as seen:
             until_watched(sink)
@@ -152,7 +161,22 @@ def test_a_token_and_tls(tmp_path: Path) -> None:
         said = f"inspector: {place}: a token is needed; give the right one with --token-file\n{NONE_LEFT}"
         assert run("watch", "-s", place, *tls, program="inspector") == (1, "", said)
         with watching("-s", place) as seen:
-            assert seen.remark() == f"inspector: {place}: no answer (Socket closed), {NOT_THERE}"
+            assert seen.remark() == f"inspector: {place}: it hung up (Socket closed), {WRONG_TLS}"
+
+
+def test_certificates_on_both_sides(tmp_path: Path) -> None:
+    path, key = certificate(tmp_path / "server")
+    ours, our_key = certificate(tmp_path / "client")
+    with server(certificate=path, key=key, clientAuthority=ours) as sink:
+        place = address(sink)
+        with watching("-s", place, "--ca", path, "--certificate", ours, "--key", our_key) as seen:
+            until_watched(sink)
+            sink.send([documents_reset()])
+            assert seen.lines(1) == [RESET_LINE]
+        with watching("-s", place, "--ca", path) as seen:
+            assert seen.remark() == f"inspector: {place}: it hung up (Socket closed), {WRONG_TLS}"
+        with watching("-s", place, "--ca", ours) as seen:
+            assert seen.remark() == f"inspector: {place}: it hung up (self signed certificate), {WRONG_TLS}"
 
 
 class OldServer(grpc.GenericRpcHandler):
@@ -210,6 +234,7 @@ def test_head_sees_one_line() -> None:
         (("--port", "x"), "argument -p/--port: invalid int value: 'x'; see inspector watch --help"),
         (("--pods", "x"), "unknown option '--pods'; did you mean '--pod'?; see inspector watch --help"),
         (("--ca", "/none"), "/none: No such file or directory"),
+        (("--ca", "/etc/hostname"), "/etc/hostname: there is no certificate in PEM in it"),
         (("--certificate", "/none"), "--certificate and --key belong together, and need --ca"),
     ],
 )

@@ -202,9 +202,19 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
     ("args", "error", "said"),
     [
         ({"certificate": "a"}, UsageError, "grpc: certificate and key belong together; give both or neither"),
+        (
+            {"clientAuthority": "a"},
+            UsageError,
+            "grpc: clientAuthority needs certificate and key, as only TLS asks clients for certificates",
+        ),
         ({"certificate": "/none", "key": "/none"}, StartError, "grpc: /none: No such file or directory"),
         ({"tokenFile": "/"}, StartError, "grpc: /: Is a directory"),
         ({"tokenFile": "/dev/null"}, StartError, "grpc: /dev/null holds no token; write one into it"),
+        (
+            {"certificate": "/etc/hostname", "key": "/etc/hostname"},
+            StartError,
+            "grpc: cannot listen on 127.0.0.1:0: the certificate or the key is not usable",
+        ),
         ({"host": "192.0.2.1"}, StartError, "grpc: cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ],
 )
