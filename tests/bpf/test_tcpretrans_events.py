@@ -90,6 +90,8 @@ def test_what_was_lost_elsewhere_has_no_evidence_and_a_loss_beside_it_is_the_con
         pytest.skip("this kernel tells no reasons, so a packet for another machine counts as a loss")
     watched = watch_events("tcpretrans")
     listener = pair.right.listen(8080, 100, family)
+    abandon(pair.left.connect(address_of_right(pair, family), 8080))  # finds the neighbour, so that the next is quick
+    listener.accept()[0].close()
     client = pair.left.connect(address_of_right(pair, family), 8080)
     pair.right.sockets.enter_context(listener.accept()[0])
     name = ends(client.getsockname(), client.getpeername())
@@ -105,7 +107,7 @@ def test_what_was_lost_elsewhere_has_no_evidence_and_a_loss_beside_it_is_the_con
     abandon(client)
     found = watched.of(pair.left)
 
-    assert {event.connection for event in found} == {name}
+    assert {event.connection for event in found if event.values[0] != "syn"} == {name}
     assert {event.values[2:5] for event in elsewhere} == {("none", "", "")}
     first = next(event for event in found if event.values[2] != "none")
     assert first.values[2:4] in {("connection", FIREWALL), ("segment", FIREWALL)}
