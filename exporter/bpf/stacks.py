@@ -1,14 +1,15 @@
 """Stacks of the kernel for people: return addresses as `tcp_v4_rcv+0x1B2`, `ip_vs_out+0x12[ip_vs]`.
 
 The table of symbols is opened before privileges are dropped, read when the first stack comes, and read again for what
-it did not know, as modules come and go. That costs 70 ms, so an unknown address waits some seconds for another try.
+it did not know, as modules come and go. That costs 70 ms and is not done all the time: meanwhile the last one serves.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from exporter.bpf.kallsyms import KALLSYMS
 from exporter.bpf.symbols import KallsymsTable, Symbol
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 _MOST_NAMES: Final = 8192  # places that were ever on a stack; then all are forgotten
 _FRESH_SECONDS: Final = 60.0  # a module's code may have given way to another's
 _RETRY_SECONDS: Final = 5.0  # until an unknown address is asked for again
-_SHARE: Final = 10  # asking takes at most one tenth of the thread's time
+_SHARE: Final = 10  # reading takes at most one tenth of the thread's time
 
 
 class Table(Protocol):
@@ -31,8 +32,21 @@ class Table(Protocol):
     def at(self, addresses: Iterable[int]) -> dict[int, Symbol]:
         """The place at each address; unknown ones are left out. Raises UnsupportedError when they are all hidden."""
 
+    def known(self, addresses: Iterable[int]) -> dict[int, Symbol]:
+        """As `at`, by what was read last, at no cost; empty before anything was."""
+
     def close(self) -> None:
         """Give back what was opened."""
+
+
+class _Name(NamedTuple):
+    """What an address is called, empty where nobody knows, and until when that holds."""
+
+    name: str
+    until: float
+
+
+_NEVER: Final = _Name("", -inf)
 
 
 class Stacks:
@@ -50,7 +64,7 @@ class Stacks:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._names: dict[int, tuple[str, float]] = {}  # address -> its name, until when it holds
+        self._names: dict[int, _Name] = {}
         self._next = 0.0  # when the table may be asked again
         self._table: Table | None = None
         try:
@@ -66,31 +80,35 @@ class Stacks:
         """A name for each address on any of the stacks."""
         now = self._clock()
         addresses = {address for stack in stacks for address in stack}
-        unknown = {address for address in addresses if self._names.get(address, ("", 0.0))[1] <= now}
-        if unknown and self._table is not None and now >= self._next:
-            self._ask(unknown, now)
+        unknown = {address for address in addresses if self._names.get(address, _NEVER).until <= now}
+        places: dict[int, Symbol] = {}
+        if unknown and self._table is not None:
+            places = self._ask(self._table, unknown, now) if now >= self._next else self._table.known(unknown)
         return {
-            address: self._names[address][0] if address in self._names else f"{address:#x}" for address in addresses
+            address: _text(places[address])
+            if address in places
+            else self._names.get(address, _NEVER).name or hex(address)
+            for address in addresses
         }
 
-    def _ask(self, addresses: set[int], now: float) -> None:
-        if self._table is None:
-            return
-        if len(self._names) > _MOST_NAMES:
-            self._names.clear()
+    def _ask(self, table: Table, addresses: set[int], now: float) -> dict[int, Symbol]:
+        """Have the table read again where it must be, and keep what it says."""
         try:
-            found = self._table.at(addresses)
+            found = table.at(addresses)
         except CollectError as error:
             self._give_up(error)
-            return
+            return {}
+        done = self._clock()
+        self._next = done + _SHARE * (done - now)
+        if len(self._names) > _MOST_NAMES:
+            self._names.clear()
         for address in addresses:
             place = found.get(address)
             if place is None:
-                self._names[address] = (f"{address:#x}", now + _RETRY_SECONDS)
+                self._names[address] = _Name("", now + _RETRY_SECONDS)
             else:
-                self._names[address] = (_text(place), now + _FRESH_SECONDS if place.module else float("inf"))
-        done = self._clock()
-        self._next = done + _SHARE * (done - now)
+                self._names[address] = _Name(_text(place), now + _FRESH_SECONDS if place.module else inf)
+        return found
 
     def close(self) -> None:
         """Close the table; safe to repeat."""

@@ -83,6 +83,11 @@ class KallsymsTable:
             found = {address: _place(self._lines, address) for address in wanted}
         return {address: place for address, place in found.items() if place}
 
+    def known(self, addresses: Iterable[int]) -> dict[int, Symbol]:
+        """As `at`, by what was read last and without reading again, so modules may be missing or others by now."""
+        found = ((address, _place(self._lines, address)) for address in addresses)
+        return {address: place for address, place in found if place}
+
     def at_lower_halves(self, halves: Iterable[int]) -> dict[int, Symbol]:
         """As `at`, by the lower 32 bits of addresses in code, which is all within 2 GiB of the kernel's beginning."""
         if not self._lines:

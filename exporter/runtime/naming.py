@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.model.probe import Cycle, Env
     from exporter.model.snapshot import Table
 
-_SHARE: Final = 20  # looking for new pods takes at most one twentieth of the thread's time
+_SHARE: Final = 5  # looking for new pods takes at most a sixth of the thread's time, and only while some come
 _RETRY_SECONDS: Final = 5.0  # until a namespace that was not found is looked for again
 _MOST_STRANGERS: Final = 1000
 _MOST_NEW: Final = 64  # whose addresses are asked for at once; the next cycle has them all

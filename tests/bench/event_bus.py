@@ -1,4 +1,4 @@
-"""Events from the kernel's ring buffer, decoded and named, to a sink that does nothing: how many a second, at what cost."""
+"""Events from the kernel's ring buffer, decoded and named, to a sink that does nothing: how many, at what cost."""
 
 from __future__ import annotations
 

@@ -61,6 +61,11 @@ def _records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def _owner(side: str, pod: str) -> list[tuple[str, str]]:
+    facts = {"type": "pod", "node": NODE, "namespace": NAMESPACE, "pod": pod}
+    return [(f"{side}_{name}", value) for name, value in facts.items()]
+
+
 @pytest.mark.usefixtures("as_root")
 def test_each_reset_is_told_everywhere_with_both_ends_named(pair: Pair, tmp_path: Path) -> None:
     file = tmp_path / "events.log"
@@ -88,9 +93,9 @@ def test_each_reset_is_told_everywhere_with_both_ends_named(pair: Pair, tmp_path
                 ("node", NODE),
                 ("protocol", "TCP"),
                 ("src", ends[0]),
-                *zip(("src_type", "src_node", "src_namespace", "src_pod"), ("pod", NODE, NAMESPACE, owners["left"])),
+                *_owner("src", owners["left"]),
                 ("dst", ends[1]),
-                *zip(("dst_type", "dst_node", "dst_namespace", "dst_pod"), ("pod", NODE, NAMESPACE, owners["right"])),
+                *_owner("dst", owners["right"]),
                 ("sport", str(port)),
                 ("dport", "81"),
             ]
@@ -119,7 +124,7 @@ def test_each_reset_is_told_everywhere_with_both_ends_named(pair: Pair, tmp_path
 
 @pytest.mark.usefixtures("as_root")
 def test_the_last_reset_of_a_pod_is_told_with_its_name(make_netns: Callable[[], Namespace], tmp_path: Path) -> None:
-    """Namespaces come and go between two cycles; each has one refused connection on its loopback."""
+    """It comes and goes between two cycles."""
     file = tmp_path / "events.log"
     config = tmp_path / "config.yaml"
     event = {"port": 0, "probes": ["tcpreset"], "sinks": [{"name": "file", "args": {"path": str(file)}}]}
@@ -128,19 +133,24 @@ def test_the_last_reset_of_a_pod_is_told_with_its_name(make_netns: Callable[[], 
         exporter.wait_until_serving()
         pod = make_netns()
         pod.run("ip", "link", "set", "lo", "up")
+        inode, name = pod.pod.netns, pod.pod.name
         ends = ("127.0.0.1", "127.0.0.1")
 
-        def of_pod() -> list[dict[str, Any]]:
-            return [each for each in _records(file) if each.get("netns") == pod.pod.netns]
+        def told(port: int) -> list[dict[str, str]]:
+            """Labels of what happened there to connections to a port."""
+            labels = [
+                {each["name"]: each["value"] for each in one["labels"]}
+                for one in _records(file)
+                if one.get("netns") == inode
+            ]
+            return [each for each in labels if str(port) in (each["sport"], each["dport"])]
 
-        _refused(pod, socket.AF_INET, ends, 81)
-        first = _until(of_pod, lambda found: len(found) >= 2)  # sent and received
-        inode, name = pod.pod.netns, pod.pod.name
+        def connect_and_look() -> list[str]:
+            _refused(pod, socket.AF_INET, ends, 81)
+            return [each.get("pod", "") for each in told(81)]
+
+        assert name in _until(connect_and_look, lambda found: name in found)
         _refused(pod, socket.AF_INET, ends, 82)
         run("ip", "netns", "delete", name)
-        both = _until(
-            lambda: [each for each in _records(file) if each.get("netns") == inode], lambda found: len(found) >= 4
-        )
-    assert len(first) >= 2
-    assert [{each["name"]: each["value"] for each in one["labels"]}["pod"] for one in both] == [name] * 4
-    assert {label["value"] for one in both for label in one["labels"] if label["name"] == "src_pod"} == {name}
+        last = _until(lambda: told(82), lambda found: len(found) >= 2)  # sent and received
+    assert [(each["pod"], each["src_pod"], each["dst_pod"]) for each in last] == [(name, name, name)] * 2
