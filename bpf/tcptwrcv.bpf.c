@@ -7,6 +7,7 @@
  * since Linux 6.11 for which socket a segment was that goes no further, which all do but a SYN that opens a new
  * connection. Kernel: 5.17, for netns_list.h.
  */
+#include "net_events.h"
 #include "netns_counts.h"
 #include "vmlinux.h"
 
@@ -43,14 +44,31 @@ static __always_inline enum kind kind_of(const struct sk_buff *skb)
 	return BPF_CORE_READ(tcp, end_seq) == BPF_CORE_READ(tcp, seq) ? KIND_ACK : KIND_DATA;
 }
 
+/* The state is what the socket would be in if it were a whole one. */
+static __always_inline void tell(void *ctx, enum kind kind, const struct sock *sk, const struct sk_buff *skb)
+{
+	struct traced_net_event traced = {.event.kind = kind, .event.amount = 1};
+
+	event_in(&traced.event, netns_of_sock(sk));
+	event_ends_of_skb(&traced.event, skb);
+	event_device_of_skb(&traced.event, skb);
+	traced.event.state = BPF_CORE_READ((const struct inet_timewait_sock *)sk, tw_substate);
+	event_tell(ctx, &traced);
+}
+
 SEC("?fexit/tcp_timewait_state_process")
 int judged(__u64 *ctx)
 {
+	const struct sock *sk = (void *)ctx[0];
+	const struct sk_buff *skb = (void *)ctx[1];
 	__u64 verdict = 0;
+	enum kind kind;
 
 	bpf_get_func_ret(ctx, &verdict);
-	count_in(cookie_of_sock((void *)ctx[0]),
-		 (__u32)verdict == TCP_TW_SYN ? KIND_SYN_ACCEPTED : kind_of((void *)ctx[1]), 0, 1);
+	kind = (__u32)verdict == TCP_TW_SYN ? KIND_SYN_ACCEPTED : kind_of(skb);
+	count_in(cookie_of_sock(sk), kind, 0, 1);
+	if (event_wanted())
+		tell(ctx, kind, sk, skb);
 	return 0;
 }
 
@@ -59,8 +77,13 @@ int drop(__u64 *ctx)
 {
 	struct sock *sk = tells_socket ? (void *)ctx[3] : NULL;
 
-	if (sk && sk->__sk_common.skc_state == TCP_TIME_WAIT)
-		count_in(sk->__sk_common.skc_net.net->net_cookie, kind_of((void *)ctx[0]), 0, 1);
+	if (sk && sk->__sk_common.skc_state == TCP_TIME_WAIT) {
+		enum kind kind = kind_of((void *)ctx[0]);
+
+		count_in(sk->__sk_common.skc_net.net->net_cookie, kind, 0, 1);
+		if (event_wanted())
+			tell(ctx, kind, sk, (void *)ctx[0]);
+	}
 	return 0;
 }
 

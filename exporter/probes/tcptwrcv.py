@@ -5,14 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from exporter.bpf import event_plan
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.errors import UnsupportedError
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
 
 if TYPE_CHECKING:
+    from exporter.bpf.event_plan import Plan
+    from exporter.bpf.net_events import NetEvent, NetEvents
     from exporter.model.probe import Cycle, Env
 
 KIND = Label(
@@ -50,7 +54,20 @@ UNCOUNTED = _counter(
     help="Segments missing in the other counters because the map in the kernel was full.",
     advice="Raise the probe's option `entries`.",
 )
-METRICS = (TOTAL, SEGMENTS, UNCOUNTED)
+LOSSES = event_plan.loss_metrics("tcptwrcv", "function tcp_timewait_state_process, or tracepoint skb:kfree_skb")
+METRICS = (TOTAL, SEGMENTS, UNCOUNTED, *LOSSES)
+
+RECEIVED = EventType(
+    probe="tcptwrcv",
+    name="TCPTWRCV",
+    help="A segment was received for a connection that is over; source is the peer.",
+    advice="A fin for each connection that the program closed first is as it should be; see the kinds of the counters.",
+    fields=(
+        Field(name="kind", help="What the segment was, as in the counters.", values=KIND.values),
+        Field(name="state", help="What the connection waited in.", values=("TCP_FIN_WAIT2", "TCP_TIME_WAIT")),
+        Field(name="interface", help="Device that it came by."),
+    ),
+)
 
 _ENTRIES = Option(name="entries", help="Room for how many pairs of namespace and kind.", default=8192)
 _PLACE: Final = "a segment for a connection in TIME_WAIT"
@@ -65,10 +82,12 @@ class TcpTwRcv:
 
     Args:
         counts: what it counts.
+        plan: how single events are wanted.
     """
 
-    def __init__(self, counts: NetnsCounts) -> None:
+    def __init__(self, counts: NetnsCounts, plan: Plan | None = None) -> None:
         self._counts = counts
+        self._plan = plan
         self._kinds = counts.kinds()
 
     def collect(self, cycle: Cycle) -> list[Table]:
@@ -82,7 +101,15 @@ class TcpTwRcv:
                 for kind, _, events in found:
                     kinds.add(pod, (events,), self._kinds[kind])
         uncounted.add(cycle.host, (counts.uncounted,))
-        return [total, kinds, uncounted]
+        losses = [LOSSES.table(cycle.host, counts.suppressed, counts.lost)] if self._plan else []
+        return [total, kinds, uncounted, *losses]
+
+    def event_source(self) -> NetEvents:
+        """One event per segment. Raises SourceError."""
+        return self._counts.events(self._told)
+
+    def _told(self, event: NetEvent) -> tuple[EventType, tuple[str, str, str]]:
+        return RECEIVED, (self._kinds[event.kind], event.state_name, event.device_name)
 
     def close(self) -> None:
         """Detach the program."""
@@ -92,20 +119,23 @@ class TcpTwRcv:
 def open_probe(env: Env) -> TcpTwRcv:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcptwrcv", {}).get("entries", _ENTRIES.default)
-    counts = NetnsCounts("tcptwrcv", env.sys, PLACES, entries, NEWER)
+    plan = event_plan.planned(env, "tcptwrcv")
+    prepare = partial(event_plan.prepare, plan=plan)
+    counts = NetnsCounts("tcptwrcv", env.sys, PLACES, entries, NEWER, prepare=prepare)
     if counts.chosen[_PLACE] == _DROPPED and not counts.newer:
         counts.close()
         raise UnsupportedError(
             f"{_PLACE} cannot be watched on this kernel: it takes no fentry programs, and tracepoint kfree_skb tells "
             "the socket only since Linux 6.11"
         )
-    return TcpTwRcv(counts)
+    return TcpTwRcv(counts, plan)
 
 
 PROBE = ProbeSpec(
     name="tcptwrcv",
     summary="Segments that come for TCP connections in TIME_WAIT, by what they are.",
     metrics=METRICS,
+    events=(RECEIVED,),
     open=open_probe,
     requires=(
         Requirement(
@@ -117,4 +147,5 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to functions and tracepoints"),
     ),
     options=(_ENTRIES,),
+    event_options=(event_plan.RATE, event_plan.STACK),
 )

@@ -56,7 +56,7 @@ def test_a_tracepoint_that_does_not_tell_the_socket_is_not_used(
     monkeypatch: pytest.MonkeyPatch, env_of: Callable[..., Any]
 ) -> None:
     made = FixedCounts(Counts(frozenset(), {}), "drop")
-    monkeypatch.setattr("exporter.probes.tcptwrcv.NetnsCounts", lambda *_: made)
+    monkeypatch.setattr("exporter.probes.tcptwrcv.NetnsCounts", lambda *_, **__: made)
 
     with pytest.raises(UnsupportedError, match=r"takes no fentry programs.*since Linux 6\.11"):
         probe.open_probe(env_of("6.18-x86_64-two-pods"))
@@ -71,7 +71,7 @@ def test_either_way_that_tells_the_socket_will_do(
     env_of: Callable[..., Any],
 ) -> None:
     made = FixedCounts(Counts(frozenset(), {}), way, newer=newer)
-    monkeypatch.setattr("exporter.probes.tcptwrcv.NetnsCounts", lambda *_: made)
+    monkeypatch.setattr("exporter.probes.tcptwrcv.NetnsCounts", lambda *_, **__: made)
 
     probe.open_probe(env_of("6.18-x86_64-two-pods")).close()
 
