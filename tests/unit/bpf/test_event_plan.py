@@ -16,7 +16,7 @@ from exporter.model.probe import Env
 HOST = Pod("", "", 4026531840)
 
 
-def env(**events: Any) -> Env:
+def env(**events: dict[str, Any]) -> Env:
     return Env(proc=Path("/proc"), sys=Path("/sys"), netns_dir=Path("/run/netns"), node="n", events=events)
 
 

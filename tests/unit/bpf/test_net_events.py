@@ -16,6 +16,7 @@ from exporter.model.event import Connection, EventType
 
 if TYPE_CHECKING:
     from exporter.bpf.layout import Layout
+    from exporter.bpf.net_events import Tell
 
 TYPE = EventType(probe="tcpreset", name="X", help="X.")
 NAMES = ("packetloss", "tcpreset", "tcpretrans", "tcptwrcv")
@@ -75,7 +76,7 @@ class FixedObject:
         return self._ring
 
 
-def events_of(*records: bytes, tell: Any = lambda one: (TYPE, (one.state_name, one.device_name))) -> NetEvents:
+def events_of(*records: bytes, tell: Tell = lambda one: (TYPE, (one.state_name, one.device_name))) -> NetEvents:
     made = NetEvents(FixedObject("tcpreset", *records), tell)  # type: ignore[arg-type]  # stands for one
     made._clock = WallClock(wall=lambda: 5_000_000, monotonic=lambda: 1_000_000)
     return made
