@@ -9,7 +9,7 @@ from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 _own = partial(Metric, probe="exporter", scope=Scope.NODE, source="the exporter itself")
 _process = partial(Metric, probe="exporter", scope=Scope.NODE, source="/proc/self", external=True)
 
-PROBE_LABEL = Label(name="probe", help="Name of the probe.", budget=64)
+PROBE_LABEL = Label(name="probe", help="Name of the probe; event_naming: who has which address, for events.", budget=64)
 STATUS_LABEL = Label(
     name="status",
     help="How the probe ended its last cycle.",
