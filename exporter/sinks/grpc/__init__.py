@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 def open_sink(args: Mapping[str, Any], context: SinkContext) -> Sink:
     """Listen. Raises UsageError for contradicting arguments, StartError where there is no gRPC or no such address."""
-    if bool(args["certificate"]) != bool(args["key"]):
-        raise UsageError("grpc: certificate and key belong together; give both or neither")
-    if args["clientAuthority"] and not args["certificate"]:
-        raise UsageError("grpc: clientAuthority needs certificate and key, as only TLS asks clients for certificates")
+    if bool(args["certFile"]) != bool(args["keyFile"]):
+        raise UsageError("sink grpc: certFile and keyFile belong together; give both or neither")
+    if args["clientCaFile"] and not args["certFile"]:
+        raise UsageError(
+            "sink grpc: clientCaFile needs certFile and keyFile, as only TLS asks clients for certificates"
+        )
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read on import; what it complains about, we do
     try:
         from exporter.sinks.grpc.server import EventServer  # noqa: PLC0415 - 17 MiB for whoever streams, not for all
     except ImportError as problem:
         raise StartError(
-            f"grpc: events cannot be streamed without the package grpcio ({problem}); pip install grpcio"
+            f"sink grpc: events cannot be streamed without the package grpcio ({problem}); pip install grpcio"
         ) from problem
     return EventServer(args, context)
 
@@ -43,9 +45,9 @@ SINK = SinkSpec(
         Option(name="clients", help="Clients that may watch at the same time.", default=16, most=256),
         Option(name="queue", help="Events that wait for each client at most.", default=1000, most=100_000),
         Option(name="patience", help="Seconds after which a client that reads nothing is hung up on.", default=30.0),
-        Option(name="certificate", help="File with the certificate chain; with `key`, clients need TLS.", default=""),
-        Option(name="key", help="File with the private key of `certificate`.", default=""),
-        Option(name="clientAuthority", help="File with the authority that clients' certificates need.", default=""),
+        Option(name="certFile", help="File with the certificate chain; with `keyFile`, clients need TLS.", default=""),
+        Option(name="keyFile", help="File with the private key of `certFile`.", default=""),
+        Option(name="clientCaFile", help="File with the authority that clients' certificates need.", default=""),
         Option(name="tokenFile", help="File with a token that clients must present.", default=""),
     ),
     default=True,

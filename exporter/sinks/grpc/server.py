@@ -42,7 +42,7 @@ class EventServer:
         self._context = context
         self._token = _content(args["tokenFile"]).strip()
         if args["tokenFile"] and not self._token:
-            raise StartError(f"grpc: {args['tokenFile']} holds no token; write one into it")
+            raise StartError(f"sink grpc: {args['tokenFile']} holds no token; write one into it")
         self._watchers = Watchers(args["clients"], args["queue"], args["patience"])
         self._server = grpc.server(
             ThreadPoolExecutor(args["clients"] + _SPARE_THREADS, thread_name_prefix="watch"),
@@ -66,16 +66,16 @@ class EventServer:
         host, port = args["host"], args["port"]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            if not args["certificate"]:
+            if not args["certFile"]:
                 return self._server.add_insecure_port(address)
-            authority = _content(args["clientAuthority"]) or None
+            authority = _content(args["clientCaFile"]) or None
             credentials = grpc.ssl_server_credentials(
-                [(_content(args["key"]), _content(args["certificate"]))], authority, authority is not None
+                [(_content(args["keyFile"]), _content(args["certFile"]))], authority, authority is not None
             )
             return self._server.add_secure_port(address, credentials)
         except RuntimeError as problem:
             reason = _why_not(host, port) or "the certificate or the key is not usable"
-            raise StartError(f"grpc: cannot listen on {address}: {reason}") from problem
+            raise StartError(f"sink grpc: cannot listen on {address}: {reason}") from problem
 
     def send(self, events: Sequence[Named]) -> None:
         """Offer them to the clients; what one of them misses is counted, not raised."""
@@ -85,7 +85,7 @@ class EventServer:
         if lost:
             self._context.lost("slow_client", lost)
         if hung_up:
-            log.warning("grpc: hung up on %d client(s) that read nothing", hung_up)
+            log.warning("sink grpc: hung up on %d client(s) that read nothing", hung_up)
 
     def close(self) -> None:
         """Let clients take what waits for them, then end their calls."""
@@ -135,7 +135,7 @@ def _content(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as problem:
-        raise StartError(f"grpc: {path}: {problem.strerror}") from problem
+        raise StartError(f"sink grpc: {path}: {problem.strerror}") from problem
 
 
 def _why_not(host: str, port: int) -> str:

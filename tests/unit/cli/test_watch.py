@@ -152,7 +152,7 @@ def test_a_token_and_tls(tmp_path: Path) -> None:
     token.write_text("s3cret\n")
     path, key = certificate(tmp_path / "server")
     tls = ("--ca", path)
-    with server(certificate=path, key=key, tokenFile=str(token)) as sink:
+    with server(certFile=path, keyFile=key, tokenFile=str(token)) as sink:
         place = address(sink)
         with watching("-s", place, *tls, "--token-file", str(token)) as seen:
             until_watched(sink)
@@ -167,7 +167,7 @@ def test_a_token_and_tls(tmp_path: Path) -> None:
 def test_certificates_on_both_sides(tmp_path: Path) -> None:
     path, key = certificate(tmp_path / "server")
     ours, our_key = certificate(tmp_path / "client")
-    with server(certificate=path, key=key, clientAuthority=ours) as sink:
+    with server(certFile=path, keyFile=key, clientCaFile=ours) as sink:
         place = address(sink)
         with watching("-s", place, "--ca", path, "--certificate", ours, "--key", our_key) as seen:
             until_watched(sink)

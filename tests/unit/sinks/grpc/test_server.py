@@ -128,7 +128,7 @@ def test_a_client_that_never_reads_is_hung_up_on_in_the_end(caplog: pytest.LogCa
         stuck.initial_metadata()
         while not caplog.messages:
             sink.send([big] * 11)
-        assert caplog.messages == ["grpc: hung up on 1 client(s) that read nothing"]
+        assert caplog.messages == ["sink grpc: hung up on 1 client(s) that read nothing"]
         with pytest.raises(grpc.RpcError) as ended:
             list(stuck)
         assert ended.value.code() is grpc.StatusCode.CANCELLED
@@ -201,21 +201,21 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "error", "said"),
     [
-        ({"certificate": "a"}, UsageError, "grpc: certificate and key belong together; give both or neither"),
+        ({"certFile": "a"}, UsageError, "sink grpc: certFile and keyFile belong together; give both or neither"),
         (
-            {"clientAuthority": "a"},
+            {"clientCaFile": "a"},
             UsageError,
-            "grpc: clientAuthority needs certificate and key, as only TLS asks clients for certificates",
+            "sink grpc: clientCaFile needs certFile and keyFile, as only TLS asks clients for certificates",
         ),
-        ({"certificate": "/none", "key": "/none"}, StartError, "grpc: /none: No such file or directory"),
-        ({"tokenFile": "/"}, StartError, "grpc: /: Is a directory"),
-        ({"tokenFile": "/dev/null"}, StartError, "grpc: /dev/null holds no token; write one into it"),
+        ({"certFile": "/none", "keyFile": "/none"}, StartError, "sink grpc: /none: No such file or directory"),
+        ({"tokenFile": "/"}, StartError, "sink grpc: /: Is a directory"),
+        ({"tokenFile": "/dev/null"}, StartError, "sink grpc: /dev/null holds no token; write one into it"),
         (
-            {"certificate": "/etc/hostname", "key": "/etc/hostname"},
+            {"certFile": "/etc/hostname", "keyFile": "/etc/hostname"},
             StartError,
-            "grpc: cannot listen on 127.0.0.1:0: the certificate or the key is not usable",
+            "sink grpc: cannot listen on 127.0.0.1:0: the certificate or the key is not usable",
         ),
-        ({"host": "192.0.2.1"}, StartError, "grpc: cannot listen on 192.0.2.1:0: Cannot assign requested address"),
+        ({"host": "192.0.2.1"}, StartError, "sink grpc: cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ],
 )
 def test_what_cannot_be_opened_says_why(args: dict[str, str], error: type[Exception], said: str) -> None:
@@ -227,7 +227,7 @@ def test_what_cannot_be_opened_says_why(args: dict[str, str], error: type[Except
 def test_two_do_not_share_a_port() -> None:
     with server() as (sink, address, _), pytest.raises(StartError) as refused:
         open_sink(DEFAULTS | {"port": sink.port}, SinkContext(NODE, EventNaming.ACK))
-    assert str(refused.value) == f"grpc: cannot listen on {address}: Address already in use"
+    assert str(refused.value) == f"sink grpc: cannot listen on {address}: Address already in use"
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,5 +235,5 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "exporter.sinks.grpc.server")
     with pytest.raises(StartError) as refused:
         open_sink(DEFAULTS, SinkContext(NODE, EventNaming.ACK))
-    assert str(refused.value).startswith("grpc: events cannot be streamed without the package grpcio (")
+    assert str(refused.value).startswith("sink grpc: events cannot be streamed without the package grpcio (")
     assert str(refused.value).endswith("); pip install grpcio")
