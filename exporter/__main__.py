@@ -89,7 +89,7 @@ def _once(options: Namespace, known: Registry) -> None:
 
 
 def _check(options: Namespace, known: Registry) -> None:
-    settings = config.load(known, options.config)
+    settings = config.with_event_probes(config.load(known, options.config))
     if options.config is None:
         settings = config.with_probes(settings, known)
     parts = app.assemble(settings, known, *_trees(options))

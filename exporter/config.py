@@ -185,3 +185,11 @@ def with_probes(config: Config, registry: Registry) -> Config:
         spec.name: dict(config.options.get(spec.name) or settings_entries.defaults(spec)) for spec in registry.probes
     }
     return replace(config, probes=registry.probes, options=options)
+
+
+def with_event_probes(config: Config) -> Config:
+    """The same settings with the probes whose events are wanted selected too, for `check`."""
+    others = {spec.name: settings_entries.defaults(spec) for spec in config.events.probes}
+    probes = {spec.name: spec for spec in (*config.probes, *config.events.probes)}
+    selected = tuple(probes[name] for name in sorted(probes))
+    return replace(config, probes=selected, options={**others, **config.options})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter import __version__, registry
+from exporter.model.event import EventNaming
 from exporter.model.snapshot import Status
 from tests.conftest import TREES
 from tests.unit.cli.program import BIN, ENVIRONMENT, SECONDS, run, shell
@@ -212,6 +213,16 @@ def test_inspector_s_wrong_calls_are_one_line_too(words: tuple[str, ...], said: 
 def test_inspector_lists_what_is_registered() -> None:
     assert run("list", "probe", program="inspector")[1].split() == [spec.name for spec in registry.load().probes]
     assert "inspector_pod_udpnoports" in json.loads(run("list", "metric", "--json", program="inspector")[1])
+
+
+def test_events_are_listed_with_the_names_of_both_families() -> None:
+    rows = json.loads(run("list", "event", "--json", program="inspector")[1])
+    assert [(row["probe"], row["names"]["kubeskoop"], row["names"]["ack"]) for row in rows] == [
+        (each.probe, each.name, each.name_in(EventNaming.ACK)) for each in registry.load().events()
+    ]
+    lines = run("list", "event", program="inspector")[1].splitlines()
+    assert lines[0].split() == ["probe", "kubeskoop", "name", "ack", "name", "meaning"]
+    assert [line.split()[:3] for line in lines[1:]] == [[row["probe"], *row["names"].values()] for row in rows]
 
 
 def test_inspector_says_where_no_exporter_answers() -> None:

@@ -27,6 +27,12 @@ def test_a_probe_on_for_events_is_not_thereby_on_for_metrics(tmp_path: Path) -> 
     assert TELLING not in found.probes
 
 
+def test_a_check_is_of_both_halves(tmp_path: Path) -> None:
+    found = config.with_event_probes(_load(tmp_path, probes=["telling"]))
+    assert [spec.name for spec in found.probes] == ["softnet", "tcp", "telling"]
+    assert found.options == {"softnet": {}, "tcp": {"extra": ()}, "telling": {}}
+
+
 def test_a_sink_may_be_there_twice_with_different_arguments(tmp_path: Path) -> None:
     sinks = [{"name": "file", "args": {"path": "/a"}}, {"name": "file", "args": {"path": "/b"}}]
     assert _load(tmp_path, sinks=sinks).events.sinks == ((FILE, {"path": "/a"}), (FILE, {"path": "/b"}))
