@@ -8,6 +8,7 @@ import pytest
 
 from exporter import registry
 from exporter.errors import DeclarationError, UsageError
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Naming, Scope, Unit
 from exporter.model.probe import ProbeSpec, stateless
 from exporter.registry import Registry, nearest
@@ -149,3 +150,54 @@ def test_declarations_that_agree_are_accepted() -> None:
         )
     )
     registry.validate(replace(registry.load(), probes=()))
+
+
+def _telling(*types: EventType) -> Registry:
+    spec = ProbeSpec(name="fake", summary="A test.", metrics=(), events=types, open=stateless(lambda _: []))
+    return Registry((spec,), ())
+
+
+_event = partial(EventType, probe="fake", name="SEEN", help="A test.")
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        ((_event(probe="other"),), "fake: event SEEN names probe 'other'"),
+        ((_event(), _event()), "fake: event SEEN is declared twice"),
+        ((_event(help="a test."),), "fake: event SEEN: help must be one sentence that ends with a period"),
+        (
+            (_event(fields=(Field(name="cpu", help="Which"),)),),
+            "fake: event SEEN: help must be one sentence that ends with a period",
+        ),
+        (
+            (_event(fields=(Field(name="msg", help="Which."),)),),
+            "fake: event SEEN: field 'msg' is reserved, there twice, or no name",
+        ),
+        (
+            (_event(fields=(Field(name="a b", help="Which."),)),),
+            "fake: event SEEN: field 'a b' is reserved, there twice, or no name",
+        ),
+        (
+            (_event(fields=(Field(name="cpu", help="Which."),) * 2),),
+            "fake: event SEEN: field 'cpu' is reserved, there twice, or no name",
+        ),
+    ],
+)
+def test_a_wrong_declaration_of_an_event_is_named(types: tuple[EventType, ...], said: str) -> None:
+    with pytest.raises(DeclarationError) as raised:
+        registry.validate(_telling(*types))
+    assert str(raised.value) == said
+
+
+def test_one_family_may_tell_apart_what_the_other_does_not() -> None:
+    registry.validate(_telling(_event(ack="A"), _event(ack="B")))
+
+
+def test_every_sink_is_found_under_the_name_of_its_module() -> None:
+    known = registry.load()
+    assert [spec.name for spec in known.sinks] == ["file", "grpc", "loki", "stderr"]
+    with pytest.raises(
+        UsageError, match=r"^unknown sink 'lokki'; did you mean 'loki'\?; there are file, grpc, loki, stderr$"
+    ):
+        known.sink("lokki")
