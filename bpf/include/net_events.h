@@ -22,6 +22,9 @@
 /* Whether events bring the return addresses in the kernel along. */
 const volatile __u32 event_stacks = 0;
 
+/* Innermost ones that are left out, as they are those of watching. */
+const volatile __u64 stack_skips = 0;
+
 struct net_event {
 	__u64 time; /* ns, bpf_ktime_get_ns */
 	__u64 place; /* address in the kernel's code where it happened; 0 where it does not say */
@@ -184,7 +187,7 @@ static __always_inline void event_tell(void *ctx, struct traced_net_event *trace
 {
 	traced->event.time = bpf_ktime_get_ns();
 	if (event_stacks) {
-		bpf_get_stack(ctx, traced->stack, sizeof(traced->stack), 0);
+		bpf_get_stack(ctx, traced->stack, sizeof(traced->stack), stack_skips);
 		event_submit(traced, sizeof(*traced));
 	} else {
 		event_submit(traced, sizeof(traced->event));

@@ -14,6 +14,8 @@ from exporter.model.probe import Option
 from exporter.model.snapshot import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from exporter.bpf.loader import BpfObject
     from exporter.model.pod import Pod
     from exporter.model.probe import Env
@@ -30,6 +32,7 @@ STACK: Final = Option(
 
 _RECORD_BYTES: Final = 8  # in front of each record in a ring buffer
 _PART_OF_SECOND: Final = 4  # a ring has room for the events of a quarter of a second, as nobody may read for so long
+_WATCHING: Final = 2  # frames of a program and what calls it; the stack of a kprobe begins with what it interrupts
 _LEAST_RING: Final = 64 * 1024
 _MOST_RING: Final = 16 * 1024 * 1024
 
@@ -55,16 +58,22 @@ def planned(env: Env, probe: str) -> Plan | None:
 
 
 def prepare(bpf: BpfObject, plan: Plan | None) -> None:
-    """Set an object with net_events.h up for it. Before load. Raises SourceError."""
+    """Set an object with net_events.h up for it. Before load, its programs chosen. Raises SourceError."""
     if plan is None:
         bpf.set_variable("events_per_second", 0)
         bpf.leave_out("events")
         return
     bpf.set_variable("events_per_second", plan.rate)
     bpf.set_variable("event_stacks", int(plan.stacks))
+    in_place = any(section.lstrip("?").startswith("kprobe/") for section in _loaded(bpf))
+    bpf.set_variable("stack_skips", 0 if in_place else _WATCHING)
     record = bpf.btf.struct("traced_net_event" if plan.stacks else "net_event").size + _RECORD_BYTES
     wanted = plan.rate * (os.cpu_count() or 1) * record // _PART_OF_SECOND
     bpf.set_max_entries("events", min(max(1 << wanted.bit_length(), _LEAST_RING), _MOST_RING))
+
+
+def _loaded(bpf: BpfObject) -> Iterator[str]:
+    return (section for program, section in bpf.programs.items() if bpf.autoload(program))
 
 
 class LossMetrics(NamedTuple):

@@ -126,7 +126,7 @@ class NetnsCounts:
         places: where it watches.
         entries: room for how many pairs of namespace and reason.
         newer: what one of the programs can use of newer kernels.
-        prepare: sets the object up before it is loaded; for those with events `event_plan.prepare`.
+        prepare: sets the object up, its programs chosen; `event_plan.prepare` for those with events.
 
     Attributes:
         chosen: the programs that watch each place.
@@ -208,9 +208,9 @@ def _loaded(  # noqa: PLR0913 -- as above
     bpf = BpfObject(objects.find(name))
     try:
         bpf.set_max_entries("counts", entries)
+        chosen = hooks.choose(bpf, places, sys)
         if prepare is not None:
             prepare(bpf)
-        chosen = hooks.choose(bpf, places, sys)
         used = newer is not None and newer.program in chain.from_iterable(chosen.values())
         if newer is not None and used:
             bpf.set_variable(newer.variable, 1)

@@ -21,11 +21,19 @@ def env(**events: dict[str, Any]) -> Env:
 
 
 class Recorder:
-    """Stands for an object before it is loaded: what it is told."""
+    """Stands for an object before it is loaded: what it is told.
 
-    def __init__(self) -> None:
+    Args:
+        section: of the only program that is to be loaded.
+    """
+
+    def __init__(self, section: str = "tp_btf/x") -> None:
+        self.programs = {"one": section, "other": "?kprobe/y"}
         self.btf = read_btf(objects.find("tcpreset"))
         self.said: dict[str, Any] = {}
+
+    def autoload(self, program: str) -> bool:
+        return program == "one"
 
     def set_variable(self, name: str, value: int) -> None:
         self.said[name] = value
@@ -49,9 +57,12 @@ def test_events_are_planned_where_they_are_wanted() -> None:
     ("plan", "ring"),
     [
         (None, {"events_per_second": 0, "events": None}),
-        (Plan(1), {"events_per_second": 1, "event_stacks": 0, "events": 65536}),
-        (Plan(50_000), {"events_per_second": 50_000, "event_stacks": 0, "events": 4 << 20}),
-        (Plan(1_000_000, stacks=True), {"events_per_second": 1_000_000, "event_stacks": 1, "events": 16 << 20}),
+        (Plan(1), {"events_per_second": 1, "event_stacks": 0, "stack_skips": 2, "events": 65536}),
+        (Plan(50_000), {"events_per_second": 50_000, "event_stacks": 0, "stack_skips": 2, "events": 4 << 20}),
+        (
+            Plan(1_000_000, stacks=True),
+            {"events_per_second": 1_000_000, "event_stacks": 1, "stack_skips": 2, "events": 16 << 20},
+        ),
     ],
 )
 def test_the_ring_has_room_for_a_quarter_of_a_second(
@@ -62,6 +73,13 @@ def test_the_ring_has_room_for_a_quarter_of_a_second(
     event_plan.prepare(recorder, plan)  # type: ignore[arg-type]  # stands for one
 
     assert recorder.said == ring
+
+
+def test_the_stack_of_a_kprobe_begins_with_what_it_interrupts() -> None:
+    recorder = Recorder("?kprobe/x")
+    event_plan.prepare(recorder, Plan(stacks=True))  # type: ignore[arg-type]  # stands for one
+
+    assert recorder.said["stack_skips"] == 0
 
 
 def test_losses_are_two_counters_of_the_node() -> None:
