@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.errors import SinkError
+from exporter.errors import SinkError, StartError
 from exporter.sinks import lines
 from exporter.sinks.context import SinkSpec
 
@@ -43,7 +44,9 @@ class StderrSink:
 
 
 def open_sink(args: Mapping[str, Any], context: SinkContext) -> Sink:
-    """Make it; opens nothing."""
+    """Make it. Raises StartError without a standard error, whose number may be anything's then."""
+    if sys.stderr is None:
+        raise StartError("stderr: standard error is closed; start the exporter with one, or name another sink")
     return StderrSink(lines.encoder(args["format"], context))
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 
 import pytest
 
 from exporter import registry
-from exporter.errors import SinkError
+from exporter.errors import SinkError, StartError
 from exporter.model.event import EventNaming
 from exporter.sinks import lines
 from exporter.sinks.context import SinkContext
@@ -68,3 +69,12 @@ def test_what_nobody_reads_any_more_is_counted_as_lost() -> None:
 def test_a_name_that_is_no_text_is_written_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
     SINK.open({"format": "text"}, CONTEXT).send([slow("a\udcff")])
     assert capfd.readouterr().err == 'type=NETSOFTIRQ_SCHED_SLOW cpu:3 process:"a\\udcff"\n'
+
+
+def test_without_a_standard_error_nothing_is_written_to_whatever_has_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", None)
+        with pytest.raises(StartError, match=r"^stderr: standard error is closed; start the exporter with one, or "):
+            SINK.open({"format": "text"}, CONTEXT)
