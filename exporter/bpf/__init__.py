@@ -13,6 +13,8 @@
         counts = Entries(bpf.map("counts"), bind(bpf.btf, "key", Key), bind(bpf.btf, "count", Count))
         for key, count in counts.read(): ...              # one pair per key, per-CPU values summed
 
+Single events about packets and connections go through `net_events.NetEvents`, prepared by `event_plan`.
+
 `attached.attached("tcpreset", env.sys, hooks)` does this for a probe; `netns_latency` makes tables of times.
 
 Otherwise: `bpf.run("scan", context)` runs a `SEC("syscall")` program once; `bpf.map("rows").mapped()` is the memory

@@ -19,6 +19,7 @@ from exporter.bpf import drop_reasons, event_plan
 from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.drop_reasons import HARMLESS
 from exporter.bpf.hooks import Hook
+from exporter.bpf.net_events import address
 from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
 from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
@@ -76,6 +77,7 @@ ABNORMAL_REASONS: Final = frozenset(
     }
 )
 UNICAST: Final = "unicast"
+MULTICAST: Final = "multicast"
 NETFILTER_REASONS: Final = ("NETFILTER_DROP", "nf_hook_slow")
 
 REASON = Label(
@@ -144,7 +146,7 @@ LOSS = EventType(
     advice="See the reason, and where on the stack it was dropped: nf_hook_slow and nft_do_chain are firewalls.",
     fields=(
         Field(name="reason", help="Reason as the kernel names it, without SKB_DROP_REASON_ (Linux 5.17 and newer)."),
-        Field(name="kind", help="For whom it was; multicast includes broadcast.", values=(UNICAST, "multicast")),
+        Field(name="kind", help="For whom it was; multicast includes broadcast.", values=(UNICAST, MULTICAST)),
         Field(name="interface", help="Device that it came by or was to leave by."),
         Field(name="state", help="State of the TCP socket that was to receive it (Linux 6.11 and newer)."),
     ),
@@ -211,7 +213,8 @@ class PacketLoss:
 
     def _told(self, event: NetEvent) -> tuple[EventType, tuple[str, str, str, str]]:
         reason = self._names[event.reason] if self._names.told else ""
-        return LOSS, (reason, self._kinds[event.kind], event.device_name, event.state_name)
+        kind = MULTICAST if address(event.dst).is_multicast else self._kinds[event.kind]  # which is of those received
+        return LOSS, (reason, kind, event.device_name, event.state_name)
 
     def close(self) -> None:
         """Detach the program."""

@@ -104,6 +104,17 @@ def test_what_the_firewall_drops_is_told_where_the_rule_is_with_the_place_and_th
     assert {name_of(event.stack[0]) for event in events} <= {"nf_hook_slow", "nft_do_chain"}
 
 
+def test_a_multicast_packet_that_does_not_get_out_is_for_many(pair: Pair, watch_events: Callable[..., Watched]) -> None:
+    watched = watch_events("packetloss")
+    pair.left.run("ip", "route", "add", "239.0.0.0/8", "dev", "eth0")
+    pair.left.run("iptables", "-A", "OUTPUT", "-p", "udp", "--dport", "54", "-j", "DROP")
+    sender = pair.left.open(socket.AF_INET, socket.SOCK_DGRAM)
+    with pytest.raises(PermissionError):
+        sender.sendto(b"x", ("239.1.2.3", 54))
+
+    assert [event.values[1] for event in of_udp(watched.of(pair.left), 54)] == ["multicast"]
+
+
 def segment(pair: Pair, name: tuple[str, int], port: int) -> bytes:
     """A TCP header with an acknowledgement that is far from what the connection is at."""
     header = struct.pack("!HHIIBBHHH", name[1], port, 0, 0, 5 << 4, 0x10, 512, 0, 0)
