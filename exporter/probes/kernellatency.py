@@ -25,7 +25,7 @@ from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
-from exporter.bpf.packets import PACKETS, room
+from exporter.bpf.packets import PACKETS, under_way
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
@@ -99,7 +99,7 @@ TX = TimeMetrics(
 )
 UNCOUNTED = uncounted(_NAME, _RECEIVED)
 METRICS = (*RX, *TX, UNCOUNTED)
-OPTIONS = (*options(slow_ms=10, very_slow_ms=100), PACKETS)
+OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 
 RECEIVED = Hook(
     "a received packet that reaches its protocol",
@@ -119,7 +119,7 @@ ARRIVED = Hook("a packet that enters the stack", (("netif_receive_skb",),))
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
-    given = room(Given.read(env, _NAME, OPTIONS))
+    given = under_way(Given.read(env, _NAME, OPTIONS))
     bpf = attached(
         _NAME,
         env.sys,

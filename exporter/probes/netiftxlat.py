@@ -16,7 +16,7 @@ from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
-from exporter.bpf.packets import PACKETS, room
+from exporter.bpf.packets import PACKETS, under_way
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
@@ -85,7 +85,7 @@ NETDEV = TimeMetrics(
 )
 UNCOUNTED = uncounted(_NAME, _QUEUE)
 METRICS = (*QDISC, *NETDEV, UNCOUNTED)
-OPTIONS = (*options(slow_ms=10, very_slow_ms=100), PACKETS)
+OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 
 HOOKS = (
     Hook(
@@ -97,7 +97,7 @@ HOOKS = (
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
-    given = room(Given.read(env, _NAME, OPTIONS))
+    given = under_way(Given.read(env, _NAME, OPTIONS))
     bpf = attached(_NAME, env.sys, HOOKS, variables=given.variables, entries=given.entries)
     return NetnsLatency(bpf, {"KIND_QDISC": QDISC, "KIND_NETDEV": NETDEV}, UNCOUNTED)
 

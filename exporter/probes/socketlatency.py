@@ -9,6 +9,7 @@ from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
+from exporter.bpf.sampling import option, sampled
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
@@ -75,7 +76,7 @@ WRITE = TimeMetrics(
 UNCOUNTED = uncounted("socketlatency", f"{_READ_SOURCE}, {_WRITE_SOURCE}")
 METRICS = (*READ, *WRITE, UNCOUNTED)
 
-_OPTIONS = options(slow_ms=1, very_slow_ms=100)
+_OPTIONS = (*options(slow_ms=1, very_slow_ms=100), option("sockets"))
 
 # What ends a wait goes before what begins it.
 PLACES = (
@@ -88,7 +89,7 @@ PLACES = (
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
-    given = Given.read(env, "socketlatency", _OPTIONS)
+    given = sampled(Given.read(env, "socketlatency", _OPTIONS))
     bpf = attached("socketlatency", env.sys, PLACES, variables=given.variables, entries=given.entries)
     return NetnsLatency(bpf, {"KIND_READ": READ, "KIND_WRITE": WRITE}, UNCOUNTED)
 
