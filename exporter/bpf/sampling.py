@@ -13,11 +13,11 @@ DEFAULT: Final = 16
 _NAME: Final = "sample_one_in"
 
 
-def option(what: str) -> Option:
-    """How many of `what`, in the plural, there are to each one that is measured."""
+def option(what: str, chosen: str = "at random") -> Option:
+    """How many of `what`, in the plural, there are to each one that is measured, and how it is chosen."""
     return Option(
         name=_NAME,
-        help=f"Measure one of so many {what}, chosen at random; 1 measures each. Every metric of the probe counts what "
+        help=f"Measure one of so many {what}, chosen {chosen}; 1 measures each. Every metric of the probe counts what "
         "was measured, so a counter shows about this fraction.",
         default=DEFAULT,
     )

@@ -12,7 +12,11 @@ TCP answers without a connection.
 Where the kernel allows neither fentry nor kprobes, received is what reaches a socket, and sent are TCP segments, but
 not those of SYN-ACKs or with a departure that was set in the future (pacing with the fq queue).
 
-Off by default: a datagram from one pod to another costs about 0.3 us more, where the whole way takes about 4 us.
+One packet in 16 is measured, by chance, unless the option `sample_one_in` says otherwise: the counters and histograms
+show that part and nothing is extrapolated. With 1 slow packets are counted one by one.
+
+Off by default: its programs take 10 to 50 ns each of every packet, and 100 to 190 ns where each packet is measured; the
+whole way from pod to pod takes about 4 us.
 """
 
 from __future__ import annotations

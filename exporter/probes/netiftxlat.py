@@ -4,7 +4,11 @@ A packet is counted at each device it is handed to, so one that leaves a pod thr
 three times: in the pod's namespace once, in the host's twice. Large packets that the device cuts itself are one packet;
 those that the kernel cuts after the queue are left out.
 
-Off by default: each packet and device costs about 0.4 us more, where the whole way from pod to pod takes about 4 us.
+One packet in 16 is measured, by chance, unless the option `sample_one_in` says otherwise: the counters and histograms
+show that part and nothing is extrapolated. With 1 slow packets are counted one by one.
+
+Off by default: its programs take 10 to 40 ns each of every packet and device, and 60 to 110 ns where each packet is
+measured; the whole way from pod to pod takes about 4 us.
 """
 
 from __future__ import annotations

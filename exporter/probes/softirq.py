@@ -1,4 +1,9 @@
-"""Soft interrupts: how long they wait on a CPU until the kernel runs them, and how long they run."""
+"""Soft interrupts: how long they wait on a CPU until the kernel runs them, and how long they run.
+
+One run in 16 is measured, by chance, unless the option `sample_one_in` says otherwise: the counters and histograms show
+that part and nothing is extrapolated. Off by default: its three programs take 10 to 20 ns each of every soft interrupt,
+and 30 to 70 ns where each is measured.
+"""
 
 from __future__ import annotations
 
