@@ -13,6 +13,7 @@
 #include "netns_times.h"
 #include "packets.h"
 #include "vmlinux.h"
+#include <bpf/bpf_endian.h>
 
 enum kind {
 	KIND_RX,
@@ -23,6 +24,11 @@ DESCRIBED(enum kind);
 #define TCP_TIME_WAIT 6 /* enum in net/tcp_states.h */
 #define TCP_NEW_SYN_RECV 12
 #define IPPROTO_TCP 6
+/* Of the IPv6 header, and of a fragment's header right behind it. */
+#define NEXT_HEADER 6
+#define NEXT_IS_FRAGMENT 44
+#define FRAGMENT_OFFSET 42
+#define FRAGMENT_UNITS 0xfff8
 #define SKB_CLOCK_MONOTONIC 1 /* enum skb_tstamp_type */
 
 SEC("tp_btf/netif_receive_skb")
@@ -71,10 +77,24 @@ int deliver4(__u64 *ctx)
 	return deliver(ctx);
 }
 
+/* IPv6 puts fragments together above this function, IPv4 below: of each packet only the first fragment counts. */
+static __always_inline int is_later_fragment(const struct sk_buff *skb)
+{
+	const unsigned char *header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	__u8 next = 0;
+	__u16 offset = 0;
+
+	bpf_probe_read_kernel(&next, sizeof(next), header + NEXT_HEADER);
+	if (next != NEXT_IS_FRAGMENT)
+		return 0;
+	bpf_probe_read_kernel(&offset, sizeof(offset), header + FRAGMENT_OFFSET);
+	return (bpf_ntohs(offset) & FRAGMENT_UNITS) != 0;
+}
+
 SEC("?fentry/ip6_protocol_deliver_rcu")
 int deliver6(__u64 *ctx)
 {
-	return deliver(ctx);
+	return is_later_fragment((void *)ctx[1]) ? 0 : deliver(ctx);
 }
 
 SEC("?kprobe/ip_protocol_deliver_rcu")
@@ -86,7 +106,7 @@ int deliver4_kprobe(struct pt_regs *ctx)
 SEC("?kprobe/ip6_protocol_deliver_rcu")
 int deliver6_kprobe(struct pt_regs *ctx)
 {
-	return deliver_by_kprobe(ctx);
+	return is_later_fragment((void *)PT_REGS_PARM2(ctx)) ? 0 : deliver_by_kprobe(ctx);
 }
 
 /* Behind the context is the sk_buff itself. */
