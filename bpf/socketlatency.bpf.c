@@ -7,12 +7,16 @@
  * anew, and counts only when that takes long (over slow_ns): a program that reads on, and TCP that sends on, are not
  * slow, however much there is. Peeking takes nothing.
  *
+ * Where they are sampled, sockets take turns: what is known of one has to be known whole. A wait that crosses an end of
+ * its turn is left out, and so is one whose beginning is in doubt.
+ *
  * Hooks: sk_data_ready (Linux 6.3), else sock_def_readable: readable. tcp_rcv_space_adjust: the program took, whatever
  * call it used. tcp_sendmsg_locked, a tracepoint since Linux 6.16: the program writes (what sendfile sends too, since
  * 6.5). net_dev_queue: a segment goes to a device. All run with the socket locked or on packets it sends just then, so
  * nobody else changes what is kept about it. Kernel: 5.17, for netns_list.h.
  */
 #include "netns_times.h"
+#include "sampling.h"
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #include <linux/tcp.h>
@@ -23,7 +27,10 @@ enum kind {
 };
 DESCRIBED(enum kind);
 
-#define TCP_LISTEN 10 /* enum in net/tcp_states.h */
+#define TCP_ESTABLISHED 1 /* enum in net/tcp_states.h */
+#define TCP_LISTEN 10
+
+const volatile __u32 turn_bits = 13; /* a turn is 2^13 jiffies: 8 s with 1,000 a second, 33 s with 250 */
 
 struct wait {
 	__u64 since; /* 0: nothing waits */
@@ -34,6 +41,8 @@ struct wait {
 struct waits {
 	struct wait read;
 	struct wait write;
+	__u64 turn; /* in which somebody looked last */
+	__u64 read_empty; /* nothing was left for programs when one last read */
 };
 
 /* Goes with the socket. */
@@ -44,12 +53,26 @@ struct {
 	__type(value, struct waits);
 } waits SEC(".maps");
 
-static __always_inline struct waits *waits_made(struct tcp_sock *tcp)
+static __always_inline __u64 turn_now(void)
 {
-	struct waits *found = bpf_sk_storage_get(&waits, tcp, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	return all_are_measured() ? 0 : bpf_jiffies64() >> turn_bits;
+}
 
-	if (!found)
-		count_fault(FAULT_MAP_FULL);
+static const struct waits nothing_known;
+
+/* What is known of a socket that has its turn. After a turn that was not its own that is nothing. */
+static __always_inline struct waits *waits_of(void *sk, __u64 turn, __u64 flags)
+{
+	struct waits *found = bpf_sk_storage_get(&waits, sk, 0, flags);
+
+	if (!found) {
+		if (flags)
+			count_fault(FAULT_MAP_FULL);
+		return NULL;
+	}
+	if (found->turn + 1 < turn)
+		*found = nothing_known;
+	found->turn = turn;
 	return found;
 }
 
@@ -75,26 +98,44 @@ static __always_inline void take(struct wait *wait, enum kind kind, struct sock 
 	wait->rest = 1;
 }
 
+/* As was seen, or it is the first there ever was, and no end of the stream that comes later. */
+static __always_inline int came_into_nothing(const struct tcp_sock *tcp, const struct waits *waits)
+{
+	const struct sock *sk = (void *)tcp;
+
+	return all_are_measured() || waits->read_empty ||
+	       (tcp->data_segs_in == 1 && sk->__sk_common.skc_state == TCP_ESTABLISHED);
+}
+
 static __always_inline int on_readable(struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	__u64 turn = turn_now();
+	struct tcp_sock *tcp;
 	struct waits *waits;
 
+	if (!measured_in_turn((__u64)sk, turn))
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp || sk->__sk_common.skc_state == TCP_LISTEN || tcp->rcv_nxt == tcp->copied_seq)
 		return 0;
-	waits = waits_made(tcp);
-	if (waits && !waits->read.since)
+	waits = waits_of(tcp, turn, BPF_SK_STORAGE_GET_F_CREATE);
+	if (waits && !waits->read.since && came_into_nothing(tcp, waits))
 		begin(&waits->read, tcp->copied_seq);
 	return 0;
 }
 
 static __always_inline int on_write(struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct waits *waits = tcp ? waits_made(tcp) : NULL;
+	__u64 turn = turn_now();
+	struct tcp_sock *tcp;
+	struct waits *waits;
 
+	if (!measured_in_turn((__u64)sk, turn))
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	waits = tcp ? waits_of(tcp, turn, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
 	/* With nothing unsent, what waited was not written after all, or sent in a way that is not seen here. */
-	if (waits && (!waits->write.since || tcp->write_seq == tcp->snd_nxt))
+	if (waits && ((all_are_measured() && !waits->write.since) || tcp->write_seq == tcp->snd_nxt))
 		begin(&waits->write, tcp->snd_nxt);
 	return 0;
 }
@@ -115,14 +156,20 @@ SEC("tp_btf/tcp_rcv_space_adjust")
 int rcv_space_adjust(__u64 *ctx)
 {
 	struct sock *sk = (void *)ctx[0];
-	struct waits *found = bpf_sk_storage_get(&waits, sk, 0, 0);
+	__u64 turn = turn_now();
+	struct waits *found;
 	struct tcp_sock *tcp;
+	int left;
 
-	if (!found || !found->read.since)
+	if (!measured_in_turn((__u64)sk, turn))
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		take(&found->read, KIND_READ, sk, tcp->copied_seq, tcp->rcv_nxt != tcp->copied_seq);
+	found = waits_of(sk, turn, all_are_measured() ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+	tcp = found ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (!tcp)
+		return 0;
+	left = tcp->rcv_nxt != tcp->copied_seq;
+	take(&found->read, KIND_READ, sk, tcp->copied_seq, left);
+	found->read_empty = !left;
 	return 0;
 }
 
@@ -144,12 +191,16 @@ int dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
 	struct sock *sk = skb->sk;
-	struct waits *found = sk ? bpf_sk_storage_get(&waits, sk, 0, 0) : NULL;
+	__u64 turn = turn_now();
+	struct waits *found;
 	const struct tcp_sock *tcp = (void *)sk;
 	__u32 seq, data, next;
 	struct tcphdr header;
 	unsigned char *start;
 
+	if (!sk || !measured_in_turn((__u64)sk, turn))
+		return 0;
+	found = waits_of(sk, turn, 0);
 	if (!found || !found->write.since)
 		return 0;
 	if (skb->dev->nd_net.net != sk->__sk_common.skc_net.net) /* it left, and still tells who sent it */

@@ -3,9 +3,11 @@
  * How long soft interrupts wait until they run, and how long they run, by type.
  *
  * Hooks: irq:softirq_raise, irq:softirq_entry, irq:softirq_exit, always on the CPU that the type was raised on. A type
- * that is raised again before it runs waits since the first time. Kernel: 5.12, for the atomic exchange.
+ * that is raised again before it runs waits since the first time. Where they are sampled, a lot is drawn when a type
+ * is raised, for how it waits and for how it then runs. Kernel: 5.12, for the atomic exchange.
  */
 #include "maps.h"
+#include "sampling.h"
 #include "times.h"
 #include "vmlinux.h"
 
@@ -36,7 +38,9 @@ DESCRIBED(enum phase);
 
 enum { TIMES = PHASES * SOFTIRQ_TYPES };
 
-/* When the type was first raised and began to run; 0: it does not wait, or does not run. */
+#define NOT_MEASURED 1 /* no time ever: it waits, but the lot fell on others */
+
+/* When the type was first raised and began to run; 0: it does not wait, or does not run or is not measured. */
 struct since {
 	__u64 raised;
 	__u64 entered;
@@ -80,7 +84,7 @@ int softirq_raise(__u64 *ctx)
 	struct since *since = since_of(ctx[0]);
 
 	if (since && !since->raised) /* with interrupts off, so nobody comes between */
-		since->raised = bpf_ktime_get_ns();
+		since->raised = measured_by_chance() ? bpf_ktime_get_ns() : NOT_MEASURED;
 	return 0;
 }
 
@@ -96,6 +100,8 @@ int softirq_entry(__u64 *ctx)
 	/* In one step, as an interrupt may raise the type anew. 0 where the last entry served a second raise as well: the
 	 * kernel clears what is pending before it runs the first type. Or where the raise was before we watched. */
 	raised = __sync_lock_test_and_set(&since->raised, 0);
+	if (raised == NOT_MEASURED || (!raised && !measured_by_chance()))
+		return 0;
 	since->entered = bpf_ktime_get_ns();
 	if (raised)
 		record(PHASE_SCHEDULE, type, since->entered - raised);
@@ -108,10 +114,10 @@ int softirq_exit(__u64 *ctx)
 	__u32 type = ctx[0];
 	struct since *since = since_of(type);
 
-	if (since && since->entered)
-		record(PHASE_EXECUTE, type, bpf_ktime_get_ns() - since->entered);
-	if (since)
-		since->entered = 0;
+	if (!since || !since->entered)
+		return 0;
+	record(PHASE_EXECUTE, type, bpf_ktime_get_ns() - since->entered);
+	since->entered = 0;
 	return 0;
 }
 

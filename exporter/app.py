@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import signal
 import threading
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _M_ARENA_MAX = -8  # malloc.h
+_GARBAGE_THRESHOLDS = 50_000, 20, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _tell_hidden(env: Env) -> None:
 
 def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     """Serve until a signal asks to stop. Raises StartError when the address cannot be had."""
-    _share_one_heap()
+    tune_memory()
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
@@ -198,11 +200,14 @@ def _start_events(parts: Parts, config: Config) -> None:
     events.start()
 
 
-def _share_one_heap() -> None:
-    """Keep glibc from giving each thread a heap of its own.
+def tune_memory() -> None:
+    """Make the process fit for cycles that each allocate a lot and keep it until the next one.
 
-    Every cycle and every scrape runs in a thread, and megabytes of exposition allocated in one heap after the other
-    would never be given back; it saves a fifth of the resident memory. Other C libraries have no such setting.
+    One heap for all threads: every cycle and every scrape runs in a thread, and megabytes of exposition allocated in
+    one heap after the other would never be given back; it saves a fifth of the resident memory. Only glibc has such a
+    setting. And the search for rings of references, of which a cycle leaves none, comes after 50,000 new objects rather
+    than after 700: with tens of thousands of rows it took a sixth of each cycle.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)

@@ -288,6 +288,7 @@ struct tcp_sock {
 	__u32 snd_nxt;
 	__u32 segs_in;
 	__u64 tcp_mstamp; /* microseconds of the monotonic clock, when the kernel last began something with it */
+	__u32 data_segs_in;
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min; /* microseconds */
 };

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from exporter.bpf.hooks import Hook
     from exporter.bpf.net_events import Tell
+    from exporter.model.pod import Pod
 
 KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
 
@@ -72,9 +73,9 @@ class Counts:
     suppressed: int = 0
     lost: int = 0
 
-    def of(self, inode: int) -> Sequence[Counted] | None:
-        """What was counted in a namespace; None when there is no such namespace any more."""
-        return self.by_netns.get(inode, ()) if inode in self.live else None
+    def over(self, pods: Iterable[Pod]) -> list[tuple[Pod, Sequence[Counted]]]:
+        """What was counted in each namespace that still exists, which in most is nothing."""
+        return [(pod, self.by_netns.get(pod.netns, ())) for pod in pods if pod.netns in self.live]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from exporter.model.event import EventSource, EventType
@@ -98,7 +98,7 @@ class Cycle(Protocol):
     def pids(self) -> Mapping[Pod, tuple[int, ...]]:
         """Processes of each owner, the host's included."""
 
-    def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
+    def over(self, reader: Reader[T]) -> Iterable[tuple[Pod, T]]:
         """What `reader` found in each namespace still alive, the host first. Raises what it raised in any."""
 
     def on_host(self, reader: Reader[T]) -> T:

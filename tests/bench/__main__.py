@@ -275,6 +275,7 @@ def main() -> int:
     ]
     if options.throughput:
         steps = [("throughput", lambda: [Result(*figure) for figure in throughput.figures()])]
+    app.tune_memory()  # as the daemon does
     results: list[Result] = []
     for index, (name, step) in enumerate(steps, start=1):
         print(f"[{index}/{len(steps)}] {name}", file=sys.stderr)

@@ -70,6 +70,7 @@ class Node:
     exporter: str
     prometheus: str
     probes: dict[str, dict[str, Any]]  # probe -> its row of `check --json`
+    pods: list[str]
 
     def api(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON
         url = f"{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
@@ -91,7 +92,7 @@ def ip(*words: str) -> None:
 
 
 @contextlib.contextmanager
-def pods() -> Iterator[None]:
+def pods() -> Iterator[list[str]]:
     """Two namespaces with a veth pair and a program in each that talks to the other."""
     tag = f"{os.getpid() % 10_000}"
     names = [f"e2e{tag}a", f"e2e{tag}b"]
@@ -109,7 +110,7 @@ def pods() -> Iterator[None]:
             command = ["ip", "netns", "exec", name, sys.executable, "-c", TRAFFIC, "10.91.0.1", role]
             programs.append(subprocess.Popen(command))
         programs.append(subprocess.Popen([sys.executable, "-c", TRAFFIC, "127.0.0.1", "host"]))
-        yield
+        yield names
     finally:
         for program in programs:
             program.kill()
@@ -167,8 +168,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         "prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{prometheus_port}", "--log.level=warn",
     ]  # fmt: skip
-    with pods(), started(exporter, exporter_log) as one, started(prometheus, prometheus_log) as two:
-        here = Node(f"http://127.0.0.1:{exporter_port}", f"http://127.0.0.1:{prometheus_port}", _checked())
+    with pods() as names, started(exporter, exporter_log) as one, started(prometheus, prometheus_log) as two:
+        here = Node(f"http://127.0.0.1:{exporter_port}", f"http://127.0.0.1:{prometheus_port}", _checked(), names)
         until(f"{here.exporter}/-/ready", one, exporter_log)
         until(f"{here.prometheus}/-/ready", two, prometheus_log)
         _until_scraped(here, times=8)
