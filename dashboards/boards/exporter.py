@@ -252,6 +252,50 @@ _PROCESS_MEMORY = Panel(
     steps=(Step(200e6, Colour.WATCH), Step(500e6, Colour.BAD)),
 )
 
+_EVENTS = (
+    topic(
+        "Events taken by type",
+        "Events that probes told. Empty until the configuration names event probes.",
+        (health.EVENTS, ""),
+        keep=(health.EVENT_TYPE_LABEL,),
+    ),
+    topic(
+        "Events sent by sink",
+        "Events that a sink has delivered; of Loki, those that it has acknowledged.",
+        (health.EVENTS_SENT, ""),
+        keep=(health.SINK_LABEL,),
+    ),
+    topic(
+        "Events lost by sink",
+        "Events that a sink lost, by reason: it was too slow, away, refused them, or its disk was full. The others do "
+        "not notice.",
+        (health.EVENTS_LOST, ""),
+        keep=(health.SINK_LABEL, health.LOSS_LABEL),
+        steps=(Step(0.001, Colour.BAD),),
+    ),
+    topic(
+        "Events waiting",
+        "Events in the queue of each sink, and those that wait until Loki takes them. Growth means that a sink cannot "
+        "follow or is away.",
+        (health.EVENT_QUEUE, "queue"),
+        (health.EVENT_BACKLOG, "backlog"),
+        keep=(health.SINK_LABEL,),
+    ),
+    topic(
+        "Deliveries tried again, events without a stream of their own",
+        "Requests repeated because Loki was away or busy, and events of pods beyond the permitted number of streams.",
+        (health.EVENT_RETRIES, "tried again"),
+        (health.EVENTS_FOLDED, "folded"),
+        keep=(health.SINK_LABEL,),
+    ),
+    topic(
+        "Probes whose events are taken",
+        "1 where a probe's events are taken, 0 where taking them has failed; the log says why.",
+        (health.EVENT_SOURCE_ACTIVE, ""),
+        keep=(health.PROBE_LABEL,),
+    ),
+)
+
 BOARD = Board(
     slug="exporter",
     title="net-exporter / Exporter",
@@ -278,6 +322,7 @@ BOARD = Board(
         ),
         Row("Probes", (HEALTH, FAILURES)),
         Row("Cost", (*(each.panel(NODES) for each in _COST), _PROCESS_CPU, _PROCESS_MEMORY)),
+        Row("Events", tuple(each.panel(NODES) for each in _EVENTS)),
         Row("Fleet", (_AGE, _VERSIONS)),
     ),
 )
