@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60.0
 
 TRAFFIC = """
-import socket, sys, threading, time
+import os, socket, sys, tempfile, threading, time
 address, role = sys.argv[1], sys.argv[2]
 if role == "server":
     tcp = socket.create_server((address, 8080))
@@ -41,8 +41,10 @@ if role == "server":
         connection, _ = tcp.accept(); held.append(connection); connection.sendall(b"x" * 1000)
         if len(held) > 5: held.pop(0).close()
 elif role == "host":
+    disk = tempfile.TemporaryFile()
     while True:
         socket.socket().connect_ex((address, 9))
+        disk.write(bytes(4096)); disk.flush(); os.fsync(disk.fileno())
         time.sleep(0.1)
 else:
     keep = []
@@ -155,9 +157,15 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("node")
     exporter_port, prometheus_port = free_port(), free_port()
     every_probe = [row["name"] for row in _probes()]
-    (folder / "config.yml").write_text(
-        yaml.safe_dump({"metrics": {"interval": 1, "ebpfStats": True, "probes": every_probe}})
-    )
+    config = {
+        "metrics": {"interval": 1, "ebpfStats": True, "probes": every_probe},
+        "event": {
+            "port": 0,
+            "probes": ["tcpreset", "packetloss"],
+            "sinks": [{"name": "file", "args": {"path": str(folder / "events.log")}}],
+        },
+    }
+    (folder / "config.yml").write_text(yaml.safe_dump(config))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(_scrape(exporter_port)))
     exporter_log, prometheus_log = folder / "exporter.log", folder / "prometheus.log"
     exporter = [

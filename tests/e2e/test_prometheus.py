@@ -24,11 +24,19 @@ DASHBOARDS = Path(__file__).resolve().parents[2] / "bundle" / "dashboards"
 ABSENT_HERE = {
     "kubeskoop_conntrack_ignore": "kernels from 5.10 on no longer count it, so it is a gap",
     "kubeskoop_packetloss_unattributed_total": "a reason appears once such a drop happened",
+    "kubeskoop_exporter_event_backlog_length": "only sinks that deliver later have one, such as loki",
+    "kubeskoop_exporter_event_delivery_retries_total": "only sinks that deliver later have them, such as loki",
+    "kubeskoop_exporter_events_folded_total": "only the sink loki folds",
+    "kubeskoop_tcpretrans_events_suppressed_total": "its events are not wanted",
+    "kubeskoop_tcpretrans_events_lost_total": "its events are not wanted",
+    "kubeskoop_tcptwrcv_segments_total": "a kind appears once such a segment came",
+    "kubeskoop_tcptwrcv_events_suppressed_total": "its events are not wanted",
+    "kubeskoop_tcptwrcv_events_lost_total": "its events are not wanted",
 }
 # As above, but only of the host's own namespace.
 ABSENT_ON_THE_HOST = {
+    "kubeskoop_neigh_entries": "the host itself may have talked to no neighbour lately",
     "kubeskoop_tcpretrans_segments_total": "the host itself sends nothing again; a kind appears once",
-    "kubeskoop_tcptwrcv_segments_total": "nothing comes late for the host itself; a kind appears once",
     "kubeskoop_tcprtt_seconds": "the host itself only talks over loopback, which has no round trip to speak of",
     "kubeskoop_tcprtt_min_seconds": "the host itself only talks over loopback, which has no round trip to speak of",
 }
