@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ from tests.vm import initramfs
 from tests.vm.kernels import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.vm.kernels import Kernel
 
@@ -40,12 +40,14 @@ class Result:
         output: standard output and error.
         console: what the kernel said.
         seconds: from power on to power off.
+        files: what the command left in /run/job, by name.
     """
 
     status: int | None
     output: str
     console: str
     seconds: float
+    files: Mapping[str, str]
 
 
 def missing() -> str:
@@ -69,6 +71,7 @@ def run(  # noqa: PLR0913 -- each is a property of a guest that some test needs
     hide_btf: bool = False,
     nic: bool = False,
     accelerator: str = "",
+    watch: Callable[[Path], None] = lambda _job: None,
 ) -> Result:
     """Run a shell command in the working directory of this process, with a kernel of its own.
 
@@ -80,6 +83,7 @@ def run(  # noqa: PLR0913 -- each is a property of a guest that some test needs
         hide_btf: whether the guest has no /sys/kernel/btf/vmlinux.
         nic: whether it has a virtio network card.
         accelerator: of QEMU; the fastest that works here when empty.
+        watch: is given the folder /run/job of the guest every second.
     """
     accelerator = accelerator or _accelerator(kernel)
     with ExitStack() as stack:
@@ -100,16 +104,22 @@ def run(  # noqa: PLR0913 -- each is a property of a guest that some test needs
                 stdout=said,
                 stderr=said,
             )
-            stack.callback(machine.kill)
-            try:
-                machine.wait(seconds)
-            except subprocess.TimeoutExpired:
-                machine.kill()
-                machine.wait()
+            stack.callback(_end, machine)
+            while machine.poll() is None and time.monotonic() < began + seconds:
+                with suppress(subprocess.TimeoutExpired):
+                    machine.wait(1)
+                watch(job)
+            _end(machine)
         took = time.monotonic() - began
         status = _text(job / "status").strip()
         console = _text(folder / "qemu") + _text(folder / "console")
-        return Result(int(status) if status else None, _text(job / "output"), console, took)
+        files = {path.name: _text(path) for path in job.iterdir() if path.is_file()}
+        return Result(int(status) if status else None, files.get("output", ""), console, took, files)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _text(path: Path) -> str:
@@ -153,8 +163,7 @@ def _shared(place: Path, source: Path, *, read_only: bool) -> Iterator[None]:
             time.sleep(0.01)
         yield
     finally:
-        daemon.kill()
-        daemon.wait()
+        _end(daemon)
 
 
 def _accelerator(kernel: Kernel) -> str:

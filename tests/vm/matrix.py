@@ -1,0 +1,71 @@
+"""What each kernel makes of the probes and of the tests, as a report to keep."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.registry import Registry
+
+    from tests.vm.kernels import Kernel
+    from tests.vm.machine import Result
+
+TESTS: Final = ("tests/netns", "tests/bpf")
+# What a probe may lack in a guest whatever its kernel.
+_HARDWARE: Final = {"rdma": "guests have no RDMA device"}
+_MODULES: Final = "ip_vs nf_conntrack nf_conntrack_netlink virtio_net loop"
+
+
+def command(tests: str = " ".join(TESTS)) -> str:
+    """What runs inside: everything that may be there is loaded, each probe is tried, and then the tests."""
+    return (
+        f"for module in {_MODULES}; do modprobe -q $module; done\n"
+        "echo 1 >/proc/sys/net/netfilter/nf_conntrack_acct\n"
+        ".venv/bin/net-exporter check --json >/run/job/check.json 2>/run/job/check.log\n"
+        f"VM_OUTCOMES=/run/job/tests.jsonl .venv/bin/python -m pytest -p no:cacheprovider -p tests.vm.outcomes {tests}"
+    )
+
+
+def report(kernel: Kernel, result: Result) -> dict[str, Any]:
+    """Plain values for kernels.json: outcome of each probe, and of the tests."""
+    tests = [json.loads(line) for line in result.files.get("tests.jsonl", "").splitlines()]
+    check = json.loads(result.files.get("check.json") or "{}")
+    return {
+        "kernel": kernel.wanted,
+        "release": kernel.release,
+        "status": result.status,
+        "seconds": round(result.seconds),
+        "check": check,
+        "passed": sum(test["outcome"] == "passed" for test in tests),
+        "failed": [test["test"] for test in tests if test["outcome"] == "failed"],
+        "skipped": [{"test": test["test"], "reason": test["reason"]} for test in tests if test["outcome"] == "skipped"],
+    }
+
+
+def complaints(found: dict[str, Any], registry: Registry) -> Iterator[str]:
+    """What is wrong with a report; nothing when the kernel is supported as declared."""
+    if found["status"] is None:
+        yield "the guest ended before its command did"
+    elif found["status"]:
+        yield f"tests ended with status {found['status']}"
+    yield from (f"failed: {test}" for test in found["failed"])
+    release = _number(found["release"])
+    for row in found["check"].get("probes", ()):
+        name, status = row["probe"], row["status"]
+        if status in ("failed", "timed_out"):
+            yield f"{name} is {status}: {row['reason']}"
+        if (
+            status == "unsupported"
+            and name not in _HARDWARE
+            and _number(found["release"]) >= registry.probe(name).since
+        ):
+            yield f"{name} is unsupported though it is said to run on this kernel: {row['reason']}"
+
+
+def _number(release: str) -> tuple[int, int]:
+    major, minor = re.findall(r"\d+", release)[:2]
+    return int(major), int(minor)
