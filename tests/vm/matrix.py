@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.registry import Registry
-
     from tests.vm.kernels import Kernel
     from tests.vm.machine import Result
 
@@ -58,11 +57,8 @@ def complaints(found: dict[str, Any], registry: Registry) -> Iterator[str]:
         name, status = row["probe"], row["status"]
         if status in ("failed", "timed_out"):
             yield f"{name} is {status}: {row['reason']}"
-        if (
-            status == "unsupported"
-            and name not in _HARDWARE
-            and _number(found["release"]) >= registry.probe(name).since
-        ):
+        declared = status == "unsupported" and name not in _HARDWARE and release >= registry.probe(name).since
+        if declared:
             yield f"{name} is unsupported though it is said to run on this kernel: {row['reason']}"
 
 
