@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf.btf import RECORD, BtfKind, enum_values, split
+from exporter.bpf.elf import read_types
 from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class KernelBtf:
     def __init__(self, path: Path = VMLINUX) -> None:
         self.path = str(path)
         try:
-            raw = path.read_bytes()
+            raw = read_types(path)
         except OSError as error:
             hint = "needs a kernel built with CONFIG_DEBUG_INFO_BTF"
             raise UnsupportedError(f"{path} cannot be read ({error.strerror}); {hint}") from error
