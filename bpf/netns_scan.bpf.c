@@ -2,22 +2,9 @@
 /*
  * The counters of /proc/net/{snmp,netstat,snmp6} of every network namespace, in one run.
  *
- * Hook: none; a `syscall` program that user space runs once per cycle. Kernel: 5.19, for bpf_loop and
- * bpf_map_lookup_percpu_elem.
- *
- * All namespaces hang on one list, and the caller's own is a way in. Nothing keeps a namespace from ending while it is
- * read, and the memory from being used again: hence reads that may fault, and a row only counts when the namespace is
- * still on the list, under the same inode, after it was read. A row that is missing costs user space a visit.
- *
- * The counters are per CPU. A per-CPU pointer plus the CPU's offset is an address; the offset of a CPU is how far a
- * value of a per-CPU map lies from the pointer that the map itself keeps. No kernel symbol is needed for it.
+ * Hook: none, see netns_rows.h. Kernel: 5.19, for bpf_loop and bpf_map_lookup_percpu_elem.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-
-#define MAX_CPUS 1024
-#define MAX_NAMESPACES 65536 /* walked at most */
+#include "percpu.h"
 
 /* Room for a kernel's counters: what Linux 7.3 has, and some. */
 #define IP_ROOM 48
@@ -46,7 +33,7 @@ struct counters {
 };
 
 struct row {
-	__u64 inode; /* 0: the namespace ended while it was read */
+	__u64 inode;
 	__u64 has_ip6;
 	__u64 forwarding;
 	__u64 default_ttl;
@@ -59,51 +46,21 @@ struct row {
 	struct counters sum;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 16); /* set by user space */
-	__type(key, __u32);
-	__type(value, struct row);
-} rows SEC(".maps");
+#include "netns_rows.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct counters);
-} part SEC(".maps"); /* one CPU's counters; also tells the offsets of the CPUs */
-
-/* What user space learns besides the rows. */
-struct outcome {
-	__u64 namespaces; /* seen, whether there was room for them or not */
-	__u64 rows;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct outcome);
-} outcomes SEC(".maps");
-
-static __u64 offsets[MAX_CPUS];
-static __u64 address;
-
-struct walk {
-	struct list_head *first, *position;
-	const void *operations; /* the same in every namespace, and not in what the list's head lies in */
-	struct outcome *outcome;
-	__u32 cpus;
-};
+} part SEC(".maps"); /* one CPU's counters */
 
 struct reading {
 	struct counters *sum;
 	__u64 ip, ip6, tcp, udp, udp6, icmp, icmp6, linux_;
 };
 
-/* Not static: the verifier looks at such a function once rather than on each path that leads to it. */
+/* Not static, as learn_cpus. */
 __attribute__((noinline)) int sum_up(struct counters *sum, struct counters *scratch, __u64 keep)
 {
 	__u64 *into = (__u64 *)sum, *from = (__u64 *)scratch;
@@ -170,7 +127,7 @@ static __always_inline void read_types(struct row *row, struct net *net)
 }
 
 /* Everything of one namespace; 0 where something could not be read. */
-static __always_inline int read_row(struct row *row, struct net *net, __u32 cpus)
+static int read_row(struct row *row, struct net *net, __u32 cpus)
 {
 	struct reading reading = {.sum = &row->sum};
 
@@ -189,74 +146,6 @@ static __always_inline int read_row(struct row *row, struct net *net, __u32 cpus
 	row->default_ttl = BPF_CORE_READ(net, ipv4.sysctl_ip_default_ttl);
 	read_types(row, net);
 	return bpf_loop(cpus, add_cpu, &reading, 0) == cpus;
-}
-
-static long visit(__u32 index, struct walk *walk)
-{
-	struct list_head *position = walk->position, *next = BPF_CORE_READ(position, next);
-	struct net *net = (void *)position - bpf_core_field_offset(struct net, list);
-	struct outcome *outcome = walk->outcome;
-	__u32 key = outcome->rows;
-	struct row *row;
-	__u32 inode;
-
-	walk->position = next;
-	if (BPF_CORE_READ(net, ns.ops) == walk->operations) {
-		outcome->namespaces++;
-		row = bpf_map_lookup_elem(&rows, &key);
-		if (row) {
-			inode = BPF_CORE_READ(net, ns.inum);
-			outcome->rows = key + 1;
-			if (!read_row(row, net, walk->cpus) || BPF_CORE_READ(next, prev) != position ||
-			    BPF_CORE_READ(net, ns.inum) != inode)
-				inode = 0;
-			row->inode = inode;
-		}
-	}
-	return !next || next == walk->first;
-}
-
-/* The verifier refuses arithmetic with a map or its values; what is read back from memory is a number to it. */
-static __always_inline void *as_number(void *pointer)
-{
-	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
-	return (void *)address;
-}
-
-/* How many CPUs may exist, their offsets noted; 0 where one has no place. Not static, as sum_up. */
-__attribute__((noinline)) int learn_cpus(void)
-{
-	struct bpf_array *map = as_number(&part);
-	__u64 percpu = (__u64)BPF_CORE_READ(map, pptrs[0]);
-	__u32 zero = 0, cpu;
-
-	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
-		struct counters *value = bpf_map_lookup_percpu_elem(&part, &zero, cpu);
-
-		if (!value)
-			return cpu;
-		offsets[cpu] = (__u64)as_number(value) - percpu;
-	}
-	return 0;
-}
-
-SEC("syscall")
-int scan(void *context)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct net *own = BPF_CORE_READ(task, nsproxy, net_ns);
-	struct walk walk = {};
-	__u32 zero = 0;
-
-	walk.outcome = bpf_map_lookup_elem(&outcomes, &zero);
-	walk.cpus = learn_cpus();
-	if (!walk.outcome || !walk.cpus)
-		return 1;
-	walk.operations = BPF_CORE_READ(own, ns.ops);
-	walk.first = walk.position = (void *)own + bpf_core_field_offset(struct net, list);
-	walk.outcome->namespaces = walk.outcome->rows = 0;
-	bpf_loop(MAX_NAMESPACES, visit, &walk, 0);
-	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

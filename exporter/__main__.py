@@ -95,9 +95,12 @@ def _check(options: Namespace, known: Registry) -> None:
     rows = reports.checked(known, parts.collector.cycle().outcomes)
     print(reports.as_json(rows) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
-        reason = parts.scan.reason if parts.scan else "switched off by metrics.kernelScan"
-        scan = features.Feature("kernel scan", reason)
-        print(reports.features_text((*features.survey(Path(options.sys), objects.every()), scan)))
+        scan = (
+            [features.Feature(f"kernel scan of {part.name}", part.reason) for part in parts.scan.parts]
+            if parts.scan
+            else [features.Feature("kernel scan", "switched off by metrics.kernelScan")]
+        )
+        print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scan)))
     parts.collector.close()
 
 

@@ -67,9 +67,6 @@ class FakeNetns:
     def parsed(self, name: str, parse: Callable[[bytes, str], Any]) -> Any:  # noqa: ANN401 -- whatever it parses to
         return parse(self.read(name), f"{self.root}/net/{name}")
 
-    def scanned(self, _name: str) -> None:
-        return None
-
     def last(self, reader: Reader[Any]) -> Any:  # noqa: ANN401 -- whatever the test put in
         return self.previous.get(reader)
 

@@ -14,6 +14,7 @@ enum fault {
 	FAULT_MAP_FULL, /* no room for a new key */
 	FAULT_LOST, /* no room in the ring buffer */
 	FAULT_SUPPRESSED, /* above the permitted rate of events */
+	FAULT_UNFINISHED, /* what had begun was forgotten, for lack of room, before its end came */
 	FAULTS,
 };
 DESCRIBED(enum fault);

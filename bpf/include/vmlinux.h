@@ -16,6 +16,18 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+typedef struct {
+	__s64 counter;
+} atomic_long_t;
+
 struct ns_common {
 	const struct proc_ns_operations *ops;
 	unsigned int inum;
@@ -63,26 +75,134 @@ struct ipv4_devconf {
 	int data[1];
 };
 
+struct inet_timewait_death_row {
+	refcount_t tw_refcount;
+	struct inet_hashinfo *hashinfo;
+};
+
+/* Lowest and highest port: in the two halves of a number, before Linux 6.8 in two numbers behind a lock. */
+struct local_ports {
+	__u32 range;
+};
+
+struct local_ports___pair {
+	int range[2];
+};
+
+struct rhashtable {
+	atomic_t nelems;
+};
+
+/* Packets of a namespace of which only some fragments have arrived. */
+struct fqdir {
+	struct rhashtable rhashtable;
+	atomic_long_t mem;
+};
+
 struct netns_ipv4 {
 	struct ipv4_devconf *devconf_all;
 	__u8 sysctl_ip_default_ttl;
+	struct inet_timewait_death_row tcp_death_row;
+	struct fqdir *fqdir;
+	struct local_ports ip_local_ports;
+};
+
+struct netns_ipv6 {
+	struct fqdir *fqdir;
+};
+
+/* Sockets in use, counted per CPU; `val` by `proto.inuse_idx`. */
+struct prot_inuse {
+	int all;
+	int val[64];
+};
+
+struct netns_core {
+	struct prot_inuse *prot_inuse;
 };
 
 struct net {
 	struct list_head list;
 	struct ns_common ns;
+	struct list_head dev_base_head;
+	struct sock *rtnl;
+	struct net_device *loopback_dev;
+	struct netns_core core;
 	struct netns_mib mib;
 	struct netns_ipv4 ipv4;
-	struct net_device *loopback_dev;
+	struct netns_ipv6 ipv6;
 	__u64 net_cookie;
+	__u32 hash_mix;
 };
 
 struct nsproxy {
 	struct net *net_ns;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+};
+
+typedef struct {
+	struct seqcount_spinlock seqcount;
+} seqlock_t;
+
+struct task_io_accounting {
+	__u64 rchar;
+	__u64 wchar;
+	__u64 syscr;
+	__u64 syscw;
+	__u64 read_bytes;
+	__u64 write_bytes;
+	__u64 cancelled_write_bytes;
+};
+
+struct signal_struct {
+	struct list_head thread_head;
+	seqlock_t stats_lock;
+	struct task_io_accounting ioac;
+};
+
 struct task_struct {
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct list_head thread_node;
+	__u64 start_boottime;
 	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	struct task_io_accounting ioac;
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
 };
 
 struct bpf_array {
@@ -93,33 +213,169 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+/* The last node of a chain points to nothing, but to an odd number that tells which chain this is. */
+struct hlist_nulls_node {
+	struct hlist_nulls_node *next, **pprev;
+};
+
+struct hlist_nulls_head {
+	struct hlist_nulls_node *first;
+};
+
+/* Protocols hang on one list, whatever their family. */
+struct proto {
+	unsigned int inuse_idx;
+	char name[32];
+	struct list_head node;
+};
+
 struct sock_common {
+	__u32 skc_daddr; /* network byte order */
+	__u32 skc_rcv_saddr;
+	unsigned int skc_hash;
+	__u16 skc_dport; /* network byte order */
+	__u16 skc_num;
 	unsigned short skc_family;
 	unsigned char skc_state;
+	struct proto *skc_prot;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	struct hlist_nulls_node skc_nulls_node;
+	refcount_t skc_refcnt;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+	int sk_err;
+	int sk_rx_dst_ifindex;
+};
+
+struct minmax_sample {
+	__u32 t;
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3]; /* the smallest first */
+};
+
+struct inet_sock {
+	__u16 inet_sport; /* network byte order */
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 write_seq;
+	__u32 snd_una;
+	__u32 snd_nxt;
+	__u32 segs_in;
+	__u32 srtt_us; /* eighths of a microsecond */
+	struct minmax rtt_min; /* microseconds */
+};
+
+struct inet_timewait_sock {
+	unsigned char tw_substate;
+};
+
+struct inet_ehash_bucket {
+	struct hlist_nulls_head chain;
+};
+
+struct inet_listen_hashbucket {
+	struct hlist_nulls_head nulls_head;
+};
+
+struct inet_hashinfo {
+	struct inet_ehash_bucket *ehash;
+	unsigned int ehash_mask;
+	unsigned int lhash2_mask;
+	struct inet_listen_hashbucket *lhash2;
+	_Bool pernet;
+};
+
+struct inet_hashinfo___by_port { /* before Linux 5.19 */
+	struct inet_listen_hashbucket listening_hash[32];
 };
 
 struct net_device {
 	possible_net_t nd_net;
 	int ifindex;
+	unsigned int flags;
+	void *rx_handler;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	unsigned int data_len;
+	unsigned int end; /* this and the header offsets are from head */
+	unsigned char *head;
+	unsigned char *data;
+	__u16 mac_header;
+	__u16 network_header;
+	__u16 inner_transport_header;
+	__u16 transport_header; /* from head */
 	char cb[48];
 	__u8 pkt_type : 3;
+	__u8 encapsulation : 1;
+	int skb_iif; /* device that it came in by; 0 where it was made */
+	unsigned long _nfct; /* its connection, and in the lowest three bits its direction */
 	unsigned long _skb_refdst;
 	__u16 protocol; /* network byte order */
 };
 
+/* Follows the data of an sk_buff, at its end. */
+struct skb_shared_info {
+	unsigned short gso_size;
+	unsigned short gso_segs;
+	unsigned int gso_type;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* of the original direction and of replies */
+};
+
 struct dst_entry {
 	struct net_device *dev;
+};
+
+/* Both begin with a dst_entry. */
+struct rtable {
+	__u16 rt_type;
+};
+
+struct rt6_info {
+	__u32 rt6i_flags;
 };
 
 /* What TCP keeps in sk_buff.cb. */
@@ -134,5 +390,9 @@ struct inet_connection_sock {
 };
 
 #pragma clang attribute pop
+
+enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED,
+};
 
 #endif

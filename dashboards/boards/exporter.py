@@ -127,9 +127,9 @@ _COST = (
     ),
     topic(
         "Kernel scan in use",
-        "1 where eBPF copies the counters of all namespaces at once, 0 where they are read from procfs, which costs "
-        "more and loses nothing.",
-        (health.SCAN_ACTIVE, ""),
+        "Nodes on which eBPF finds these numbers of all namespaces at once; on the others each namespace is visited "
+        "for them, which costs more and loses nothing.",
+        (health.SCAN_ACTIVE, "{part}", health.PART_LABEL),
     ),
     topic(
         "Kernel scan given up or full",

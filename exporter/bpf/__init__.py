@@ -18,6 +18,9 @@ of an array with BPF_F_MMAPABLE; `bpf.ring("events").consume()` gives records of
 `bpf.attach("tasks").read()` runs an iterator; `bpf.map(...)` also has lookup, update, delete and read (all entries in
 batches); `entries.counters(bpf.map("faults"), bpf.btf, "fault")` reads an array whose indices are an enum.
 
+`hooks.choose(bpf, (Hook(...), ...), env.sys)` before load picks the best of several ways to the same place in the
+kernel that it offers, and gives the programs to attach.
+
 `bind(bpf.btf, "row", Row)` gives a decoder of struct row into the NamedTuple Row, matched by field name; members
 whose name begins with `pad` are skipped. `elf.read_btf(path)` reads an object's types without loading it;
 `kernel_btf.enum_of("SKB_DROP_REASON_NO_SOCKET")` names the running kernel's enums; `features` tells what it offers.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.bpf import fentry
 from exporter.bpf.elf import sections
 from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
 from exporter.bpf.libbpf import LIBRARY, library
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # enum bpf_prog_type and bpf_map_type, which are part of the kernel's ABI.
-_PROGRAMS: Final = {"raw tracepoints": 17, "fentry": 26, "syscall programs": 31}
+_PROGRAMS: Final = {"raw tracepoints": 17, "syscall programs": 31}
 _RING_BUFFER: Final = 27
 _KPROBES: Final = "bus/event_source/devices/kprobe"
 _SINCE: Final = {
     "raw tracepoints": "Linux 4.17",
-    "fentry": "Linux 5.5, on a kernel that is not hardened against it",
     "syscall programs": "Linux 5.14",
     "ring buffers": "Linux 5.8",
 }
@@ -76,6 +76,7 @@ def _of_library(library_name: str) -> Iterator[Feature]:
     for name, kind in _PROGRAMS.items():
         yield _answer(name, call["libbpf_probe_bpf_prog_type"](kind, None))
     yield _answer("ring buffers", call["libbpf_probe_bpf_map_type"](_RING_BUFFER, None))
+    yield Feature("fentry", fentry.refusal(library_name))
 
 
 def _kprobes(sys: Path) -> Feature:

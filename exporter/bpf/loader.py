@@ -12,6 +12,7 @@ import mmap
 import re
 from typing import TYPE_CHECKING, Final
 
+from exporter.bpf import running
 from exporter.bpf.btf import Btf
 from exporter.bpf.kernel_btf import VMLINUX
 from exporter.bpf.libbpf import LIBRARY, Library, OpenOptions, RunOptions, library
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+    from exporter.bpf.hooks import Choice
 
 _LOG_BYTES: Final = 1 << 20
 _CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
@@ -53,6 +56,11 @@ class Link:
         self._handle: int | None = handle
         self.program = program
 
+    @property
+    def attached(self) -> bool:
+        """Whether it is not closed."""
+        return self._handle is not None
+
     def read(self) -> bytes:
         """Run an iterator (`SEC("iter/...")`) once and return all that it wrote. Raises SourceError."""
         descriptor = self._library.call["bpf_iter_create"](self._library.call["bpf_link__fd"](self._handle))
@@ -76,6 +84,9 @@ class BpfObject:
         btf: where the kernel's BTF is, when not in /sys/kernel/btf/vmlinux.
         library_name: the shared library to use.
 
+    Attributes:
+        choices: how its places are watched, as `exporter.bpf.hooks` chose.
+
     Raises:
         UnsupportedError: libbpf, the object or the BTF is absent.
         SourceError: the file is not an eBPF object.
@@ -83,6 +94,7 @@ class BpfObject:
 
     def __init__(self, path: Path, *, btf: Path | None = None, library_name: str = LIBRARY) -> None:
         self.path = str(path)
+        self.name = path.name.removesuffix(".bpf.o")
         self._library = library(library_name)
         self._call = self._library.call
         if not path.is_file():
@@ -100,6 +112,7 @@ class BpfObject:
         self._map_handles = {self._call["bpf_map__name"](one).decode(): one for one in self._each("map")}
         self._maps: dict[str, Map] = {}
         self._open: list[Link | RingBuffer] = []
+        self.choices: list[Choice] = []
         try:
             self.btf = self._read_btf()
         except SourceError:
@@ -123,10 +136,29 @@ class BpfObject:
         """Section of each program, which says how it attaches, by name."""
         return {name: self._call["bpf_program__section_name"](one).decode() for name, one in self._programs.items()}
 
+    @property
+    def attached(self) -> frozenset[str]:
+        """Programs that are attached."""
+        return frozenset(one.program for one in tuple(self._open) if isinstance(one, Link) and one.attached)
+
+    @property
+    def map_names(self) -> frozenset[str]:
+        """All maps that it defines."""
+        return frozenset(self._map_handles)
+
+    @property
+    def maps(self) -> tuple[Map, ...]:
+        """The maps that somebody has asked for."""
+        return tuple(self._maps.values())
+
     def _program(self, name: str) -> int:
         if name not in self._programs:
             raise SourceError(self.path, f"one of the programs {', '.join(self._programs)}", name)
         return self._programs[name]
+
+    def section(self, program: str) -> str:
+        """Section of a program. Raises SourceError when there is no such program."""
+        return str(self._call["bpf_program__section_name"](self._program(program)).decode())
 
     def set_variable(self, name: str, value: int) -> None:
         """Give a global (`const volatile`, or any other) its initial value, in as many bytes as it has. Before load.
@@ -178,6 +210,7 @@ class BpfObject:
             del place  # else the mapping stays exported and cannot be closed
         if code < 0:
             raise self._refusal(code, said)
+        running.add(self)
 
     def _refusal(self, code: int, log: str) -> CollectError:
         named = next((found[1] for line in self._library.said if (found := _PROGRAM.search(line))), "")
@@ -225,7 +258,7 @@ class BpfObject:
         return ctypes.c_int32(options.retval).value
 
     def program_fd(self, program: str) -> int:
-        """Descriptor of a loaded program; /proc/self/fdinfo tells its run count and time."""
+        """Descriptor of a loaded program. Raises SourceError for one that is not."""
         descriptor: int = self._call["bpf_program__fd"](self._program(program))
         self._check(descriptor, f"program {program} to be loaded")
         return descriptor
@@ -244,6 +277,7 @@ class BpfObject:
 
     def close(self) -> None:
         """Detach, unload and forget everything; safe to repeat."""
+        running.discard(self)
         for one in self._open:
             one.close()
         self._open.clear()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _BATCH_BYTES: Final = 256 * 1024
 _ENOTSUPP: Final = 524  # the kernel's own, unknown to libc
 _PER_CPU: Final = frozenset({5, 6, 10, 21})  # PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE
+HASHES: Final = frozenset({1, 5, 9, 10})  # HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH
 
 
 class Map:
@@ -39,6 +40,7 @@ class Map:
         self.key_size: int = call["bpf_map__key_size"](handle)
         self.value_size: int = call["bpf_map__value_size"](handle)
         self.max_entries: int = call["bpf_map__max_entries"](handle)
+        self.filled: int | None = None  # entries when it was last read as a whole
         self.per_cpu = self.kind in _PER_CPU
         self.cpus = library.cpus if self.per_cpu else 1
         # What one lookup gives: for per-CPU maps every CPU's value, each padded to 8 bytes.
@@ -100,10 +102,12 @@ class Map:
             keys.append(ctypes.string_at(key_buffer, count.value * self.key_size))
             values.append(ctypes.string_at(value_buffer, count.value * self.entry_size))
             if code:
+                self.filled = total
                 return total, b"".join(keys), b"".join(values)
 
     def _read_one_by_one(self) -> tuple[int, bytes, bytes]:
         found = [(key, value) for key in self._keys() if (value := self.lookup(key)) is not None]
+        self.filled = len(found)
         return len(found), b"".join(key for key, _ in found), b"".join(value for _, value in found)
 
     def _keys(self) -> Iterator[bytes]:

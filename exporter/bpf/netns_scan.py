@@ -6,14 +6,12 @@ running kernel's BTF says; what this kernel does not count is a gap.
 
 from __future__ import annotations
 
-import struct
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from exporter.bpf import mib_names, objects
 from exporter.bpf.kernel_btf import KernelBtf
-from exporter.bpf.loader import BpfObject
-from exporter.errors import SourceError, UnsupportedError
+from exporter.bpf.netns_rows import CAPACITY, NetnsRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,12 +20,8 @@ if TYPE_CHECKING:
     from exporter.bpf.btf import Btf
     from exporter.bpf.mib_names import Mib
 
-# Namespaces that have a place, 3.6 KiB of kernel memory each; further ones are visited as if there were no scan.
-CAPACITY: Final = 1024
 FILES: Final = {"snmp": ("Ip", "Icmp", "Tcp", "Udp"), "netstat": ("TcpExt", "IpExt"), "snmp6": ("snmp6",)}
 _WORD: Final = 8  # bytes
-_INODE: Final = struct.Struct("=Q")  # first in a row
-_OUTCOME: Final = struct.Struct("=2Q")  # namespaces seen, rows filled
 _GAP: Final = -1  # place of the None at the end of a row
 
 Numbers: TypeAlias = tuple[int | None, ...]
@@ -102,7 +96,7 @@ class Row:
         return found
 
 
-class NetnsScan:
+class NetnsScan(NetnsRows[Row]):
     """The loaded program and the memory that it fills.
 
     Args:
@@ -115,59 +109,11 @@ class NetnsScan:
     """
 
     def __init__(self, path: Path | None = None, capacity: int = CAPACITY) -> None:
-        self._bpf = BpfObject(path or objects.find("netns_scan"))
-        try:
-            self._bpf.set_max_entries("rows", capacity)
-            self._load()
-            self.columns = Columns(self._bpf.btf, KernelBtf())
-            self._width = self._bpf.map("rows").value_size
-            self._memory = self._bpf.map("rows").mapped()
-            self._outcome = self._bpf.map("outcomes").mapped()
-        except BaseException:
-            self._bpf.close()
-            raise
-        self._places: dict[int, int] = {}
-        self._rows: dict[int, Row] = {}
-        self.over_capacity = 0
+        super().__init__(path or objects.find("netns_scan"), self._decoder, capacity)
 
-    def _load(self) -> None:
-        try:
-            self._bpf.load()
-        except UnsupportedError as error:
-            message = f"{error}; the kernel scan needs Linux 5.19"  # for bpf_map_lookup_percpu_elem
-            raise UnsupportedError(message) from error
-
-    def scan(self) -> None:
-        """Fill all rows anew. Raises SourceError when the program fails."""
-        code = self._bpf.run("scan")
-        if code:
-            raise SourceError("the kernel scan", "a scan that ends well", code)
-        seen, rows = _OUTCOME.unpack_from(self._outcome)
-        places = range(0, rows * self._width, self._width)
-        self._places = {_INODE.unpack_from(self._memory, place)[0]: place for place in places}
-        self._places.pop(0, None)  # those that ended while they were read
-        self._rows = {inode: row for inode, row in self._rows.items() if inode in self._places}
-        self.over_capacity = seen - rows
-
-    def row(self, inode: int) -> Row | None:
-        """A namespace's counters; None for one that is new, gone, or beyond the capacity.
-
-        While nothing changes in the namespace it is the same object, so that nothing has to be picked again.
-        """
-        place = self._places.get(inode)
-        if place is None:
-            return None
-        content = self._memory[place : place + self._width]
-        row = self._rows.get(inode)
-        if row is None or row.content != content:
-            row = self._rows[inode] = Row(content, self.columns)
-        return row
-
-    def close(self) -> None:
-        """Unload; rows stay usable."""
-        self._memory.close()
-        self._outcome.close()
-        self._bpf.close()
+    def _decoder(self, types: Btf) -> Callable[[bytes], Row]:
+        self.columns = Columns(types, KernelBtf())
+        return lambda content: Row(content, self.columns)
 
 
 def _fields(types: Btf, name: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -16,6 +16,7 @@ STATUS_LABEL = Label(
     values=("ok", "no_data", "unsupported", "failed", "timed_out", "disabled"),
 )
 READER_LABEL = Label(name="reader", help="Kernel interface that was read.", budget=64)
+PART_LABEL = Label(name="part", help="What a program of the kernel scan looks at, for example counters.", budget=16)
 VERSION_LABEL = Label(name="version", help="Version of the exporter.", budget=1)
 JOB_LABEL = Label(name="job", help="Scrape job.", budget=1)
 INSTANCE_LABEL = Label(name="instance", help="Scraped address.", budget=1)
@@ -102,21 +103,24 @@ SCAN_ACTIVE = _own(
     name="kernel_scan_active",
     kind=Kind.GAUGE,
     unit=Unit.STATE,
-    help="Whether the counters of namespaces come from the kernel scan (1) or from procfs (0).",
+    help="Whether the kernel scan finds these numbers of all namespaces (1) or each namespace is visited for them (0).",
+    labels=(PART_LABEL,),
     advice="Nothing is lost, collecting costs more: `net-exporter check` prints why the scan is not used.",
 )
 SCAN_DISAGREEMENTS = _own(
     name="kernel_scan_disagreements_total",
     kind=Kind.COUNTER,
     unit=Unit.EVENTS,
-    help="Times the kernel scan found another number than procfs, which ends its use.",
-    advice="The log names counter, numbers and kernel: report them; procfs is used until the next start.",
+    help="Times a part of the kernel scan found other numbers than a visit, which ends its use.",
+    labels=(PART_LABEL,),
+    advice="The log names numbers and kernel: report them; namespaces are visited until the next start.",
 )
 SCAN_OVER_CAPACITY = _own(
     name="kernel_scan_over_capacity_total",
     kind=Kind.COUNTER,
     unit=Unit.OBJECTS,
-    help="Namespaces read from procfs because the kernel scan had no place for them, added up over the cycles.",
+    help="Namespaces visited because the kernel scan had no place for them, added up over the cycles.",
+    labels=(PART_LABEL,),
 )
 BUILD_INFO = _own(
     name="build_info",

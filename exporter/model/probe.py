@@ -44,13 +44,6 @@ class Counters(Protocol):
         """The numbers under `columns`, None for what this kernel does not count. Raises SourceError on garbage."""
 
 
-class ScannedCounters(Counters, Protocol):
-    """Counters that the kernel scan found. The columns of /proc/net/snmp6 make up one section of that name."""
-
-    def covers(self, name: str) -> bool:
-        """Whether they include those of /proc/net/<name>."""
-
-
 class Netns(Protocol):
     """A network namespace for the length of a visit: the only way a source reaches into one."""
 
@@ -76,9 +69,6 @@ class Netns(Protocol):
 
         What a quiet pod prints does not change, so the result must not be changed by whoever gets it.
         """
-
-    def scanned(self, name: str) -> Counters | None:
-        """What the kernel scan found of `/proc/net/<name>`, so that it need not be read; None where there is none."""
 
     def last(self, reader: Callable[[Netns], T]) -> T | None:
         """What `reader` found here in the previous cycle; None in a new namespace or where it failed."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.errors import GoneError, NoDataError, UnsupportedError
+from exporter.errors import CollectError, NoDataError, UnsupportedError
 from exporter.model.metric import Kind, Metric, Scope, Unit
-from exporter.model.probe import ProbeSpec, Requirement, RequirementKind, stateless
+from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
-from exporter.sources import process
+from exporter.sources.descriptors import DescriptorLinks, DescriptorScan
 
 if TYPE_CHECKING:
-    from exporter.model.probe import Cycle
+    from exporter.model.probe import Cycle, Env
+    from exporter.sources.descriptors import Descriptors
+
+log = logging.getLogger(__name__)
 
 _gauge = partial(Metric, probe="fd", kind=Kind.GAUGE, unit=Unit.DESCRIPTORS, scope=Scope.POD, source="/proc/<pid>/fd")
 
@@ -30,37 +34,52 @@ OPEN_SOCKET = _gauge(
 METRICS = (OPEN_FD, OPEN_SOCKET)
 
 
-def collect(cycle: Cycle) -> list[Table]:
-    """One row per pod of which at least one process could be read; the host's covers its whole namespace."""
-    table = Table(METRICS)
-    proc = str(cycle.env.proc)
-    refusal: UnsupportedError | None = None
-    for pod, pids in cycle.pids.items():
-        read, opened, sockets = 0, 0, 0
-        for pid in pids:
+class Fd:
+    """Counts anew in each cycle.
+
+    Args:
+        descriptors: of the processes.
+    """
+
+    def __init__(self, descriptors: Descriptors) -> None:
+        self._descriptors = descriptors
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        """One row per pod of which at least one process could be read; the host's covers its whole namespace."""
+        table = Table(METRICS)
+        refusal: UnsupportedError | None = None
+        self._descriptors.begin()
+        for pod, pids in cycle.pids.items():
             try:
-                targets = process.read_descriptors(proc, pid)
-            except GoneError:
-                continue
+                opened = self._descriptors.of(pids)
             except UnsupportedError as error:
                 refusal = error
                 continue
-            read += 1
-            opened += len(targets)
-            sockets += sum(target.startswith("socket:") for target in targets)
-        if read:
-            table.add(pod, (opened, sockets))
-    if not table.rows:
-        raise refusal or NoDataError(f"no process of a pod or of the host is seen under {proc}")
-    return [table]
+            if opened is not None:
+                table.add(pod, opened)
+        if not table.rows:
+            raise refusal or NoDataError(f"no process of a pod or of the host is seen under {cycle.env.proc}")
+        return [table]
+
+    def close(self) -> None:
+        """Unload the program that counts, if there is one."""
+        self._descriptors.close()
+
+
+def open_probe(env: Env) -> Fd:
+    """All processes in one run of a program where the kernel allows that, otherwise link by link."""
+    try:
+        return Fd(DescriptorScan(env.proc, env.sys))
+    except CollectError as error:
+        log.info("fd: read from %s/<pid>/fd, as %s", env.proc, error)
+        return Fd(DescriptorLinks(str(env.proc)))
 
 
 PROBE = ProbeSpec(
     name="fd",
-    summary="Open descriptors and sockets of each pod's processes; off by default, as each descriptor costs time.",
+    summary="Open descriptors and sockets of each pod's processes.",
     metrics=METRICS,
-    open=stateless(collect),
+    open=open_probe,
     requires=(Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "other users' processes would be left out"),),
-    default=False,
-    deadline=5.0,
+    deadline=5.0,  # where links are read one by one
 )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from exporter.errors import CollectError
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
+from exporter.sources.io_readings import IoFiles, IoScan
 from exporter.sources.process_io import Ledger
 
 if TYPE_CHECKING:
     from exporter.model.probe import Cycle, Env
+    from exporter.sources.io_readings import IoReadings
+
+log = logging.getLogger(__name__)
 
 _counter = partial(Metric, probe="io", kind=Kind.COUNTER, scope=Scope.POD, source="/proc/<pid>/io")
 
@@ -59,10 +65,14 @@ class IoProbe:
     """Keeps the sums that outlive the processes.
 
     The host's row covers all processes of the host's network namespace.
+
+    Args:
+        readings: of the processes.
     """
 
-    def __init__(self, env: Env) -> None:
-        self._ledger = Ledger(str(env.proc))
+    def __init__(self, readings: IoReadings) -> None:
+        self._readings = readings
+        self._ledger = Ledger(readings)
 
     def collect(self, cycle: Cycle) -> list[Table]:
         """One row per pod of which at least one process could ever be read."""
@@ -73,14 +83,24 @@ class IoProbe:
         return [table]
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Unload the program that reads them, if there is one."""
+        self._readings.close()
+
+
+def open_probe(env: Env) -> IoProbe:
+    """All processes in one run of a program where the kernel allows that, otherwise file by file."""
+    try:
+        return IoProbe(IoScan(env.proc, env.sys))
+    except CollectError as error:
+        log.info("io: read from %s/<pid>/io, as %s", env.proc, error)
+        return IoProbe(IoFiles(str(env.proc)))
 
 
 PROBE = ProbeSpec(
     name="io",
     summary="System calls and storage bytes read and written by the processes of each pod.",
     metrics=METRICS,
-    open=IoProbe,
+    open=open_probe,
     requires=(
         Requirement(RequirementKind.FILE, "/proc/<pid>/io", "kernels built without CONFIG_TASK_IO_ACCOUNTING lack it"),
         Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "processes of other users would be left out"),

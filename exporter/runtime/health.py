@@ -53,15 +53,16 @@ class Health:
 
     def _samples(self) -> Mapping[Metric, _Samples]:
         costs, snapshot = self._costs, self._snapshot
+        parts = () if costs.scan is None else costs.scan.parts
         samples: dict[Metric, _Samples] = {
             health.BUILD_INFO: {(__version__,): 1},
             health.CYCLES: _one(costs.cycles),
             health.CYCLE_CPU_SECONDS: _one(costs.cpu_seconds),
             health.NETNS_GONE: _one(costs.namespaces_gone),
             health.RENDER_SECONDS: _one(self.render_seconds),
-            health.SCAN_ACTIVE: _one(costs.scan is not None and costs.scan.active),
-            health.SCAN_DISAGREEMENTS: _one(0 if costs.scan is None else costs.scan.disagreements),
-            health.SCAN_OVER_CAPACITY: _one(0 if costs.scan is None else costs.scan.over_capacity),
+            health.SCAN_ACTIVE: {(part.name,): part.active for part in parts},
+            health.SCAN_DISAGREEMENTS: {(part.name,): part.disagreements for part in parts},
+            health.SCAN_OVER_CAPACITY: {(part.name,): part.over_capacity for part in parts},
         }
         if snapshot is None:
             return samples

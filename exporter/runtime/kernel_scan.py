@@ -1,62 +1,80 @@
-"""The kernel scan as the runtime uses it: run once per cycle, believed once checked, given up at the first doubt.
+"""The kernel scan as the runtime uses it: run once per cycle, believed once checked, given up where it is doubtful.
 
-Every namespace is read from procfs until three numbers of each of its counters are known: procfs's in one cycle, the
-scan's in the next, and procfs's after it. The scan's must lie between the other two. So the check costs nothing
-beyond the two cycles in which the files are read as if there were no scan.
+It consists of parts (`exporter.model.scan`), each of which lives and ends alone. An answer is believed in a namespace
+after the reader was run there, then the scan, then the reader again, and the answer did not differ. What changes by
+itself, such as the number of sockets, may differ once by chance; so a part ends only when an answer of it differed
+five times in a row in one namespace, and nobody believes it there meanwhile.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
-from exporter.bpf import mib_names
-from exporter.bpf.netns_scan import FILES, NetnsScan
-from exporter.errors import CollectError, SourceError
+from exporter.errors import CollectError, NoDataError, UnsupportedError
+from exporter.model.pod import NetnsRef, Pod
 from exporter.runtime.attempt import attempt
-from exporter.sources import procfs, snmp, snmp6
+from exporter.sources import mib_scan, state_scan
+from exporter.sources.netns import Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from exporter.bpf.netns_scan import Row
-    from exporter.model.pod import Pod
-    from exporter.sources.netns import Memory
+    from exporter.model.probe import Reader
+    from exporter.model.scan import Answer, Part, Scan
 
 log = logging.getLogger(__name__)
 
-_PARSERS = {"snmp": snmp.parse, "netstat": snmp.parse, "snmp6": snmp6.parse}
+PARTS: Final[tuple[Part[Any], ...]] = (mib_scan.PART, state_scan.PART)
+_MOST_DIFFERENCES: Final = 5  # in a row
 
 
-class KernelScan:
-    """The scan, or why there is none.
+class RunningPart:
+    """A part of the scan, or why it is not used.
 
     Args:
-        proc: root of a procfs; the scan is of the running kernel, so any other's is not scanned.
-        load: makes the scan.
+        part: its declaration.
+        reason: why it is not even to be tried; empty when it is.
     """
 
-    def __init__(self, proc: Path, load: Callable[[], NetnsScan] = NetnsScan) -> None:
-        self.reason = ""  # why it is not used
+    def __init__(self, part: Part[Any], reason: str = "") -> None:
+        self.name = part.name
+        self.reason = reason
         self.disagreements = 0
         self.over_capacity = 0
-        self._scan: NetnsScan | None = None
-        if not os.path.exists(f"{proc}/self/ns/net"):  # a captured tree, which nobody expects to be scanned
-            self.reason = f"{proc} is not the procfs of the running kernel"
-            return
-        started = attempt(self._start, load)
-        if isinstance(started, CollectError):
-            self._end(str(started), logging.INFO)
+        self._answers: dict[Reader[Any], Answer[Any, Any]] = {answer.reader: answer for answer in part.answers}
+        self._believed: dict[Reader[Any], set[int]] = {answer.reader: set() for answer in part.answers}
+        self._differed: Counter[tuple[Reader[Any], int]] = Counter()
+        self._scan: Scan[Any] | None = None
+        if not reason:
+            opened = attempt(part.open)
+            if isinstance(opened, CollectError):
+                self._end(str(opened), logging.INFO)
+            else:
+                self._scan = opened
 
     @property
     def active(self) -> bool:
         """Whether it is used."""
         return self._scan is not None
 
+    @property
+    def readers(self) -> AbstractSet[Reader[Any]]:
+        """Those it can answer for; none once it has ended."""
+        return self._answers.keys() if self.active else frozenset()
+
+    @property
+    def step(self) -> Callable[[], None] | None:
+        """What its time is booked under."""
+        return None if self._scan is None else self._scan.scan
+
     def run(self) -> None:
-        """Scan all namespaces. Where that fails, the scan is over for good."""
+        """Scan all namespaces. Where that fails, the part is over for good."""
         if self._scan is None:
             return
         failure = attempt(self._scan.scan)
@@ -65,26 +83,39 @@ class KernelScan:
         else:
             self.over_capacity += self._scan.over_capacity
 
-    def row(self, inode: int) -> Row | None:
-        """What the latest run found in a namespace."""
-        return None if self._scan is None else self._scan.row(inode)
+    def doubted(self, reader: Reader[Any], inode: int) -> bool:
+        """Whether it has an answer there that is yet to be checked."""
+        return inode not in self._believed[reader] and self._answer(reader, inode) is not None
 
-    def agrees(self, row: Row, before: Memory, after: Memory, pod: Pod) -> bool:
-        """Whether a row lies between what its namespace's files held in the previous cycle and what they hold now.
+    def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
+        """The answers, or the errors that the reader would end in, of the namespaces where they are believed."""
+        believed = self._believed[reader]
+        answers = {pod: self._answer(reader, pod.netns) for pod in pods if pod.netns in believed}
+        return {pod: answer for pod, answer in answers.items() if answer is not None}
 
-        False also while that cannot be told yet. A disagreement ends the scan.
-        """
-        for name, parse in _PARSERS.items():
-            now, then = after.parsed.get((name, parse)), before.parsed.get((name, parse))
-            if now is None or not row.covers(name):
-                continue
-            if then is None:
-                return False
-            difference = disagreement(row, name, then[1], now[1])
-            if difference:
-                self._doubt(f"namespace {pod.name or 'of the host'}: {difference}")
-                return False
-        return True
+    def judge(self, reader: Reader[Any], pod: Pod, before: Any, after: Any) -> None:  # noqa: ANN401 -- the reader's
+        """Compare the answer of the latest run with what the reader found, or how it failed, before and after it."""
+        answer = self._answer(reader, pod.netns)
+        failures = {isinstance(each, CollectError) for each in (before, answer, after)}
+        if answer is None or len(failures) > 1:  # it cannot be told
+            return
+        difference = "" if True in failures else self._answers[reader].difference(before, answer, after)
+        if not difference:
+            self._believed[reader].add(pod.netns)
+            del self._differed[reader, pod.netns]
+            return
+        self._differed[reader, pod.netns] += 1
+        if self._differed[reader, pod.netns] == _MOST_DIFFERENCES:
+            self.disagreements += 1
+            where = f"Linux {os.uname().release}, namespace {pod.name or 'of the host'}"
+            self._end(f"the scan disagrees with what it replaces on {where}: {difference}", logging.WARNING)
+
+    def forget(self, inodes: Collection[int]) -> None:
+        """Keep what is known of these namespaces only."""
+        for believed in self._believed.values():
+            believed.intersection_update(inodes)
+        for key in [key for key in self._differed if key[1] not in inodes]:
+            del self._differed[key]
 
     def close(self) -> None:
         """Unload the program."""
@@ -92,50 +123,94 @@ class KernelScan:
             self._scan.close()
             self._scan = None
 
-    def _start(self, load: Callable[[], NetnsScan]) -> None:
-        inode = os.stat("/proc/thread-self/ns/net").st_ino
-        self._scan = load()
-        before = _files()
-        self._scan.scan()
-        after = _files()
-        row = self._scan.row(inode)
+    def _answer(self, reader: Reader[Any], inode: int) -> Any:  # noqa: ANN401 -- the reader's
+        row = None if self._scan is None else self._scan.row(inode)
         if row is None:
-            raise SourceError("the kernel scan", "a row of the exporter's own namespace")
-        for name in before:
-            difference = disagreement(row, name, before[name], after[name]) if row.covers(name) else ""
-            if difference:
-                self._doubt(f"own namespace: {difference}")
-                return
-
-    def _doubt(self, difference: str) -> None:
-        self.disagreements += 1
-        self._end(f"the kernel scan disagrees with procfs on Linux {os.uname().release}, {difference}", logging.WARNING)
+            return None
+        answer = attempt(self._answers[reader].take, row)
+        if isinstance(answer, CollectError) and not isinstance(answer, UnsupportedError | NoDataError):
+            self._end(str(answer), logging.WARNING)
+            return None
+        return answer
 
     def _end(self, reason: str, level: int) -> None:
         self.close()
         self.reason = reason
-        log.log(level, "counters of namespaces are read from procfs, without kernel scan: %s", reason)
+        log.log(level, "kernel scan of %s is not used, namespaces are visited for them: %s", self.name, reason)
 
 
-def _files() -> dict[str, Any]:
-    """The files of this thread's namespace, parsed."""
-    parsed = {}
-    for name, parse in _PARSERS.items():
-        path = f"/proc/thread-self/net/{name}"
-        content = attempt(procfs.read_at, None, path, path)
-        if isinstance(content, bytes):
-            parsed[name] = parse(content, path)
-    return parsed
+class KernelScan:
+    """All parts.
+
+    Args:
+        proc: root of a procfs; the scan is of the running kernel, so any other's is not scanned.
+        parts: what to scan.
+    """
+
+    def __init__(self, proc: Path, parts: Iterable[Part[Any]] = PARTS) -> None:
+        live = os.path.exists(f"{proc}/self/ns/net")  # else a captured tree, which nobody expects to be scanned
+        reason = "" if live else f"{proc} is not the procfs of the running kernel"
+        self.parts = tuple(RunningPart(part, reason) for part in parts)
+        if live:
+            self._try_here(proc)
+
+    def part_of(self, reader: Reader[Any]) -> RunningPart | None:
+        """Who can answer for a reader."""
+        return next((part for part in self.parts if reader in part.readers), None)
+
+    def run(self, readers: Collection[Reader[Any]], seconds: dict[Callable[..., Any], float]) -> None:
+        """Run the parts that can answer for one of the readers; the time of each is added to `seconds`."""
+        for part in self.parts:
+            step = part.step
+            if step is not None and not part.readers.isdisjoint(readers):
+                before = time.perf_counter()
+                part.run()
+                seconds[step] += time.perf_counter() - before
+
+    def doubted(self, readers: Iterable[Reader[Any]], inode: int) -> list[Reader[Any]]:
+        """Those that have an answer in a namespace that is yet to be checked."""
+        parts = ((reader, self.part_of(reader)) for reader in readers)
+        return [reader for reader, part in parts if part is not None and part.doubted(reader, inode)]
+
+    def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
+        """What the scan answers for a reader, where that is believed."""
+        part = self.part_of(reader)
+        return {} if part is None else part.believed(reader, pods)
+
+    def judge(self, reader: Reader[Any], pod: Pod, before: Any, after: Any) -> None:  # noqa: ANN401 -- the reader's
+        """Compare an answer with what its reader found in a namespace before the scan and after it."""
+        part = self.part_of(reader)
+        if part is not None:
+            part.judge(reader, pod, before, after)
+
+    def forget(self, inodes: Collection[int]) -> None:
+        """Keep what is known of these namespaces only, as the others have ended."""
+        for part in self.parts:
+            part.forget(inodes)
+
+    def _try_here(self, proc: Path) -> None:
+        """Check the answers in the namespace that this thread is in, so that a wrong one is known before any cycle."""
+        own = Pod("", "", os.stat("/proc/thread-self/ns/net").st_ino)
+        visitor = Visitor(proc)
+        try:
+            for part in self.parts:
+                for _ in range(_MOST_DIFFERENCES):
+                    before = _read(visitor, own, part.readers)
+                    part.run()
+                    after = _read(visitor, own, part.readers)
+                    for reader in part.readers:
+                        part.judge(reader, own, before[reader], after[reader])
+                    if not any(part.doubted(reader, own.netns) for reader in part.readers):
+                        break
+        finally:
+            visitor.close()
+
+    def close(self) -> None:
+        """Unload all programs."""
+        for part in self.parts:
+            part.close()
 
 
-def disagreement(row: Row, name: str, before: Any, after: Any) -> str:  # noqa: ANN401 -- what the file's parser made
-    """The first counter of a file that does not lie between two readings of it, for people; empty when all do."""
-    for section in FILES[name]:
-        printed = before.columns() if name == "snmp6" else before.columns(section)
-        columns = tuple(c for c in printed if c in mib_names.columns(section) and c not in mib_names.FALLING)
-        key: tuple[Any, ...] = (columns,) if name == "snmp6" else (section, columns)
-        found = row.pick(section, columns)
-        for column, low, number, high in zip(columns, before.pick(*key), found, after.pick(*key), strict=True):
-            if number is None or not low <= number <= high:
-                return f"{name} {section} {column}: procfs {low}, then scan {number}, then procfs {high}"
-    return ""
+def _read(visitor: Visitor, pod: Pod, readers: Iterable[Reader[Any]]) -> dict[Reader[Any], Any]:
+    with visitor.visit(NetnsRef(pod)) as netns:
+        return {reader: attempt(reader, netns) for reader in readers}

@@ -1,7 +1,8 @@
-"""Visit every namespace once per cycle and run all wanted readers there.
+"""Find out once per cycle, for every namespace, what all wanted readers would find there.
 
-Entering a namespace costs about as much as reading a small file in it, so readers share the visit; a file that
-three probes need is read once.
+Where the kernel scan answers in a reader's stead, the reader is not run; a namespace for which it answers everything is
+not even entered. Otherwise readers share one visit, as entering costs about as much as reading a small file, and a file
+that three probes need is read once.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
 from exporter.runtime.attempt import attempt
 from exporter.sources.netns import NOTHING, Memory, Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from exporter.model.pod import NetnsRef, Pod
     from exporter.model.probe import Env, Reader
@@ -39,7 +40,7 @@ class Round:
         env: the world.
         refs: the namespaces to visit, the host's first.
         past: `memories` of the round before.
-        scan: spares the visited namespaces the reading of what it finds.
+        scan: answers in the stead of readers where it can.
     """
 
     def __init__(
@@ -68,23 +69,53 @@ class Round:
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
         """Run the readers in every namespace. `on_step` is told what is about to run, so a hang can be blamed."""
-        if self._scan is not None:
-            before = time.perf_counter()
-            self._scan.run()
-            self.seconds[self._scan.run] = time.perf_counter() - before
         visitor = Visitor(self.env.proc)
         try:
+            before = self._read_doubted(visitor, readers, on_step)
+            self._ask_scan(readers)
             for ref in self.refs:
-                is_host = ref.pod is self.host
-                wanted = {*readers, *host_readers} if is_host else readers
-                failure = attempt(self._visit, visitor, ref, wanted, on_step)
-                if isinstance(failure, GoneError) and not is_host:
-                    self.gone.add(ref.pod)
-                elif failure is not None:
-                    for reader in wanted:
-                        self._results[reader][ref.pod] = failure
+                left = [reader for reader in readers if ref.pod not in self._results[reader]]
+                if ref.pod is self.host:  # what is wanted of the host alone may be more than a scan of all finds
+                    left = list(dict.fromkeys((*left, *host_readers)))
+                if left:
+                    self._visit(visitor, ref, left, on_step)
+            self._judge(before, on_step)
         finally:
             visitor.close()
+
+    def _read_doubted(
+        self, visitor: Visitor, readers: Collection[Reader[Any]], on_step: Callable[[Reader[Any]], None]
+    ) -> list[tuple[Pod, Reader[Any], Any]]:
+        """What readers find before the scan where its answers are yet to be checked."""
+        if self._scan is None:
+            return []
+        found = []
+        for ref in self.refs:
+            doubted = self._scan.doubted(readers, ref.pod.netns)
+            if doubted:
+                results = attempt(self._read, visitor, ref, doubted, on_step)
+                if not isinstance(results, CollectError):
+                    found += [(ref.pod, reader, result) for reader, result in results.items()]
+        return found
+
+    def _ask_scan(self, readers: Collection[Reader[Any]]) -> None:
+        if self._scan is None:
+            return
+        self._scan.run(readers, self.seconds)
+        pods = [ref.pod for ref in self.refs]
+        for reader in readers:
+            before = time.perf_counter()
+            self._results[reader] = self._scan.believed(reader, pods)
+            self.seconds[reader] += time.perf_counter() - before
+
+    def _judge(self, before: Iterable[tuple[Pod, Reader[Any], Any]], on_step: Callable[[Reader[Any]], None]) -> None:
+        if self._scan is None:
+            return
+        for pod, reader, result in before:
+            on_step(reader)  # a thread that was left behind ends here
+            if pod in self._results[reader]:
+                self._scan.judge(reader, pod, result, self._results[reader][pod])
+        self._scan.forget({ref.pod.netns for ref in self.refs})
 
     def _visit(
         self,
@@ -93,23 +124,35 @@ class Round:
         readers: Collection[Reader[Any]],
         on_step: Callable[[Reader[Any]], None],
     ) -> None:
+        results = attempt(self._read, visitor, ref, readers, on_step)
+        if isinstance(results, GoneError) and ref.pod is not self.host:
+            self.gone.add(ref.pod)
+            return
+        for reader in readers:
+            self._results[reader][ref.pod] = results if isinstance(results, CollectError) else results[reader]
+
+    def _read(
+        self,
+        visitor: Visitor,
+        ref: NetnsRef,
+        readers: Collection[Reader[Any]],
+        on_step: Callable[[Reader[Any]], None],
+    ) -> dict[Reader[Any], Any]:
+        """What each reader finds in a namespace, or how it fails."""
         pod = ref.pod
-        past = self._past.get(pod, NOTHING)
-        row = None if self._scan is None else self._scan.row(pod.netns)
-        believed = row if past.scan_agrees else None
-        with visitor.visit(ref, host=pod is self.host, before=past, scan=believed) as netns:
+        results: dict[Reader[Any], Any] = {}
+        with visitor.visit(ref, host=pod is self.host, before=self._past.get(pod, NOTHING)) as netns:
             self.memories[pod] = netns.memory
             before = time.perf_counter()
             for reader in readers:
                 on_step(reader)
-                result = self._results[reader][pod] = attempt(reader, netns)
+                result = results[reader] = attempt(reader, netns)
                 if not isinstance(result, CollectError):
                     netns.remember(reader, result)
                 after = time.perf_counter()
                 self.seconds[reader] += after - before
                 before = after
-            if self._scan is not None and row is not None:
-                netns.memory.scan_agrees = past.scan_agrees or self._scan.agrees(row, past, netns.memory, pod)
+        return results
 
     def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
         """Results of the namespaces that are still alive.
@@ -119,8 +162,11 @@ class Round:
         """
         absent: CollectError | None = None
         found = False
-        for pod, result in self._results.get(reader, {}).items():
-            if isinstance(result, GoneError) or pod in self.gone:
+        results = self._results.get(reader, {})
+        for ref in self.refs:
+            pod = ref.pod
+            result = results.get(pod)
+            if pod not in results or pod in self.gone or isinstance(result, GoneError):
                 continue
             if isinstance(result, UnsupportedError | NoDataError):
                 absent = result
@@ -128,7 +174,7 @@ class Round:
             if isinstance(result, CollectError):
                 raise result
             found = True
-            yield pod, result
+            yield pod, cast("T", result)
         if absent is not None and not found:
             raise absent
 

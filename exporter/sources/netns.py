@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.model.pod import NetnsRef, Pod
-    from exporter.model.probe import Counters, Reader, ScannedCounters
+    from exporter.model.probe import Reader
 
 T = TypeVar("T")
 
@@ -62,12 +62,10 @@ class Memory:
     Args:
         results: what readers found, kept only for those that ask for it.
         parsed: by file and parser, the content and what the parser made of it.
-        scan_agrees: whether what the kernel scan found here was once seen to agree with the files.
     """
 
     results: dict[Reader[Any], Any] = field(default_factory=dict)
     parsed: dict[tuple[str, Callable[..., Any]], tuple[bytes, Any]] = field(default_factory=dict)
-    scan_agrees: bool = False
 
 
 class OpenNetns:
@@ -79,25 +77,14 @@ class OpenNetns:
         net: open directory of its `net` files.
         why_no_socket: why it could not be entered; empty when it was.
         before: what it showed in the previous cycle.
-        scan: what the kernel scan found here, if that may be believed.
     """
 
-    def __init__(  # noqa: PLR0913 -- made in one place only, below
-        self,
-        pod: Pod,
-        root: Path,
-        net: int,
-        why_no_socket: str,
-        before: Memory,
-        *,
-        scan: ScannedCounters | None,
-    ) -> None:
+    def __init__(self, pod: Pod, root: Path, net: int, why_no_socket: str, before: Memory) -> None:
         self.pod = pod
         self.root = root
         self._net = net
         self._why_no_socket = why_no_socket
         self._before = before
-        self._scan = scan
         self._asked: set[Reader[Any]] = set()
         self.memory = Memory()
         self._sockets: dict[int, socket.socket] = {}
@@ -134,10 +121,6 @@ class OpenNetns:
         result: T = known[1]
         return result
 
-    def scanned(self, name: str) -> Counters | None:
-        """What the kernel scan found of /proc/net/<name>."""
-        return self._scan if self._scan is not None and self._scan.covers(name) else None
-
     def last(self, reader: Reader[T]) -> T | None:
         """What `reader` found here in the previous cycle."""
         self._asked.add(reader)
@@ -173,17 +156,8 @@ class Visitor:
         self._own_net = os.open(f"{self._here}/net", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextmanager
-    def visit(
-        self,
-        ref: NetnsRef,
-        *,
-        host: bool = False,
-        before: Memory = NOTHING,
-        scan: ScannedCounters | None = None,
-    ) -> Iterator[OpenNetns]:
-        """Be in the namespace for the length of a with-block.
-
-        `before` is what it showed in the previous cycle, `scan` what the kernel scan found in it.
+    def visit(self, ref: NetnsRef, *, host: bool = False, before: Memory = NOTHING) -> Iterator[OpenNetns]:
+        """Be in the namespace for the length of a with-block. `before` is what it showed in the previous cycle.
 
         The host's files are read by path, so that another machine's tree can be looked at; every other
         namespace is entered, and read by path only where entering is refused. Raises GoneError, and
@@ -195,7 +169,7 @@ class Visitor:
             raise UnsupportedError(refusal)
         root = self._proc / str(1 if host else ref.pids[0] if ref.pids else "self")
         net = self._open_directory(root, host=host) if by_path else self._own_net
-        view = OpenNetns(ref.pod, root, net, refusal, before, scan=scan)
+        view = OpenNetns(ref.pod, root, net, refusal, before)
         try:
             yield view
             if by_path and not host:

@@ -10,17 +10,15 @@ waited for it, and is lost where none did.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from exporter.errors import GoneError, NoDataError, UnsupportedError
-from exporter.sources import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.model.pod import Pod
-
-Counters: TypeAlias = dict[str, int]  # by the kernel's names
+    from exporter.sources.io_readings import Counters, IoReadings
 
 _CHANCES = 2  # a parent read just before it waited shows the growth only in the next round
 _FARTHEST = 64  # generations between a process and the one that may wait for it
@@ -32,8 +30,6 @@ class _Process:
     parent: int
     started: int
     orphan: bool = False  # its first known parent has ended, so that any ancestor may be the one that waits
-    inode: int = 0
-    content: bytes = b""
     counters: Counters = field(default_factory=dict)
 
 
@@ -51,12 +47,12 @@ class Ledger:
     Holds one record per live process and one sum per live pod.
 
     Args:
-        proc: root of a procfs.
+        readings: of the processes.
     """
 
-    def __init__(self, proc: str) -> None:
+    def __init__(self, readings: IoReadings) -> None:
         self.totals: dict[Pod, Counters] = {}
-        self._proc = proc
+        self._readings = readings
         self._known: dict[int, _Process] = {}
         self._growth: dict[int, Counters] = {}
         self._legacies: list[_Legacy] = []
@@ -65,15 +61,16 @@ class Ledger:
     def update(self, pids: Mapping[Pod, tuple[int, ...]]) -> None:
         """Read every process and bring the totals up to date; pods that are not given are forgotten.
 
-        Raises UnsupportedError when no process may be read, NoDataError when there is none.
+        Raises UnsupportedError when no process may be read, NoDataError when there is none, SourceError.
         """
+        self._readings.begin()
         self._growth, self._heirs = {}, {}
         refusal = self._read_all(self._owners(pids))
         self._pass_on()
         self._legacies = [legacy for legacy in self._legacies if not self._settle(legacy)]
         self._add_up(pids)
         if not self._known:
-            raise refusal or NoDataError(f"no process of a pod or of the host is seen under {self._proc}")
+            raise refusal or NoDataError(f"no process of a pod or of the host is seen under {self._readings.place}")
 
     def _owners(self, pids: Mapping[Pod, tuple[int, ...]]) -> dict[int, Pod]:
         """Owner of each process, first those that were known: a zombie shows no namespace but can still be read."""
@@ -95,26 +92,17 @@ class Ledger:
 
     def _read(self, pid: int, pod: Pod) -> None:
         known = self._known.get(pid)
-        file = process.read_io(self._proc, pid, known.content if known else b"")
+        reading = self._readings.read(pid)
         if known:
             known.pod = pod
-        if file is None:
+        if reading is None:
             return
-        if known is None or known.inode != file.inode:
-            known = self._recognise(pid, pod)
-        counters = process.parse_io(file.content, f"{self._proc}/{pid}/io")
-        before = known.counters
-        self._growth[pid] = {name: max(value - before.get(name, 0), 0) for name, value in counters.items()}
-        known.inode, known.content, known.counters = file.inode, file.content, counters
-
-    def _recognise(self, pid: int, pod: Pod) -> _Process:
-        """The record of a process that is new, or whose file the kernel shows anew."""
-        birth = process.read_birth(self._proc, pid)
-        known = self._known.get(pid)
-        if known is None or known.started != birth.started:
+        if known is None or known.started != reading.birth.started:
             self._end(pid)
-            known = self._known[pid] = _Process(pod, birth.parent, birth.started)
-        return known
+            known = self._known[pid] = _Process(pod, reading.birth.parent, reading.birth.started)
+        before = known.counters
+        self._growth[pid] = {name: max(value - before.get(name, 0), 0) for name, value in reading.counters.items()}
+        known.counters = reading.counters
 
     def _end(self, pid: int) -> None:
         known = self._known.pop(pid, None)

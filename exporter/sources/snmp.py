@@ -110,12 +110,12 @@ class Sections:
 
 def read(netns: Netns) -> Counters:
     """IPv4 MIB counters of a namespace: sections Ip, Icmp, Tcp, Udp."""
-    return netns.scanned("snmp") or netns.parsed("snmp", parse)
+    return netns.parsed("snmp", parse)
 
 
 def read_netstat(netns: Netns) -> Counters:
     """Linux's own counters of a namespace: sections TcpExt, IpExt."""
-    return netns.scanned("netstat") or netns.parsed("netstat", parse)
+    return netns.parsed("netstat", parse)
 
 
 def parse(content: bytes, path: str) -> Sections:

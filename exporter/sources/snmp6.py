@@ -9,7 +9,6 @@ from exporter.errors import SourceError, UnsupportedError
 from exporter.sources import snmp
 
 if TYPE_CHECKING:
-    from exporter.model import probe
     from exporter.model.probe import Netns
 
 _MOST_PLANS = 64  # one per table
@@ -49,23 +48,8 @@ class FileCounters:
             raise SourceError(self._path, "whole numbers", words) from error
 
 
-class _Scanned:
-    """What the kernel scan found, where all of this file is one section."""
-
-    __slots__ = ("_found",)
-
-    def __init__(self, found: probe.Counters) -> None:
-        self._found = found
-
-    def pick(self, columns: tuple[str, ...]) -> tuple[int | None, ...]:
-        return self._found.pick("snmp6", columns)
-
-
 def read(netns: Netns) -> Counters:
     """All counters of a namespace. Raises UnsupportedError where IPv6 is off."""
-    found = netns.scanned("snmp6")
-    if found is not None:
-        return _Scanned(found)
     try:
         return netns.parsed("snmp6", parse)
     except UnsupportedError as error:

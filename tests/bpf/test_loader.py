@@ -134,6 +134,7 @@ def test_a_full_map_is_counted_as_a_fault(bpf: BpfObject) -> None:
         "fault_map_full": 3,
         "fault_lost": 0,
         "fault_suppressed": 0,
+        "fault_unfinished": 0,
     }
 
 

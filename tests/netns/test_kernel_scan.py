@@ -16,9 +16,10 @@ from exporter.bpf.netns_scan import FILES, NetnsScan
 from exporter.errors import UnsupportedError
 from exporter.identity.standalone import discover
 from exporter.model.metric import Naming
+from exporter.model.scan import Part
 from exporter.runtime.collector import Collector, RunningProbe
-from exporter.runtime.kernel_scan import KernelScan, disagreement
-from exporter.sources import snmp, snmp6
+from exporter.runtime.kernel_scan import KernelScan
+from exporter.sources import mib_scan, snmp, snmp6
 from tests.netns.namespaces import Namespace, run
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def test_every_counter_of_50_namespaces_under_traffic_lies_between_two_readings_
 
     rows = [scan.row(inode(namespace)) for namespace in namespaces]
     differences = [
-        disagreement(row, name, then[name], now[name]) if row else "no row"
+        mib_scan.difference(name, then[name], mib_scan.take6(row) if name == "snmp6" else row, now[name])
+        if row
+        else "no row"
         for row, then, now in zip(rows, before, after, strict=True)
         for name in FILES
     ]
@@ -166,10 +169,10 @@ def test_what_does_not_fit_is_counted_and_has_no_row(make_netns: Callable[[], Na
 
 
 class Cycle(NamedTuple):
-    """What one cycle found in some namespaces, and which files it read there."""
+    """What one cycle found in some namespaces, and which files it read there; None where it did not even go."""
 
     values: dict[tuple[str, Pod], Any]
-    read: list[list[str]]
+    read: list[list[str] | None]
 
 
 @pytest.fixture
@@ -195,7 +198,12 @@ def one(collector: Collector, pods: Sequence[Pod]) -> Cycle:
         for metric, value in zip(table.metrics, row.values, strict=True)
         if row.pod in pods
     }
-    return Cycle(values, [sorted(name for name, _ in collector._past[pod].parsed) for pod in pods])
+    past = collector._past
+    return Cycle(values, [sorted(name for name, _ in past[pod].parsed) if pod in past else None for pod in pods])
+
+
+def counters(made: Callable[[], NetnsScan]) -> KernelScan:
+    return KernelScan(Path("/proc"), [Part("counters", made, mib_scan.PART.answers)])
 
 
 def refuse() -> NetnsScan:
@@ -210,38 +218,38 @@ def test_probes_get_the_same_from_the_scan_as_from_procfs_once_it_was_seen_to_ag
         pair.left.run("ping", "-c1", "-q", pair.right4)
     pair.left.run("ip", "link", "set", "eth0", "down")
 
-    scanned = cycles(KernelScan(Path("/proc"), lambda: scan), both, 4)
-    from_files = cycles(KernelScan(Path("/proc"), refuse), both, 1)[0]
+    scanned = cycles(counters(lambda: scan), both, 4)
+    from_files = cycles(counters(refuse), both, 1)[0]
 
     assert len(from_files.values) > 250
     assert [cycle.values for cycle in scanned] == [from_files.values] * 4
-    assert [cycle.read for cycle in scanned] == [[["netstat", "snmp", "snmp6"]] * 2] * 2 + [[[]] * 2] * 2
+    assert [cycle.read for cycle in scanned] == [[["netstat", "snmp", "snmp6"]] * 2] + [[None] * 2] * 3
 
 
 def test_a_scan_that_disagrees_is_given_up_and_procfs_stays(
     pair: Pair, cycles: Callable[..., list[Cycle]], scan: NetnsScan
 ) -> None:
     pair.left.run("ping", "-c3", "-q", pair.right4)
-    used = KernelScan(Path("/proc"), lambda: scan)
+    used = counters(lambda: scan)
     places = scan.columns.places["Icmp"]
     places["InEchos"] = places["OutEchos"]
     scan.columns._pickers.clear()
 
-    found = cycles(used, (pair.left,), 4)
+    found = cycles(used, (pair.left,), 7)
 
     asked = [cycle.values["kubeskoop_icmp_in_echo_requests_total", pair.left.pod] for cycle in found]
-    assert (asked, used.disagreements, used.active) == ([0] * 4, 1, False)
-    assert "snmp Icmp InEchos: procfs 0, then scan 3, then procfs 0" in used.reason
+    assert (asked, used.parts[0].disagreements, used.parts[0].active) == ([0] * 7, 1, False)
+    assert "snmp Icmp InEchos: procfs 0, then scan 3, then procfs 0" in used.parts[0].reason
 
 
 def test_namespaces_without_a_place_are_read_from_procfs_and_counted(
     pair: Pair, cycles: Callable[..., list[Cycle]]
 ) -> None:
-    used = KernelScan(Path("/proc"), lambda: NetnsScan(capacity=1))
+    used = counters(lambda: NetnsScan(capacity=1))
 
     found = cycles(used, (pair.left, pair.right), 4)
 
     everything = ["netstat", "snmp", "snmp6"]
     assert [cycle.read for cycle in found] == [[everything] * 2] * 4
-    assert used.disagreements == 0
-    assert used.over_capacity >= 4 * 2
+    assert used.parts[0].disagreements == 0
+    assert used.parts[0].over_capacity >= 4 * 2

@@ -40,7 +40,7 @@ def test_a_struct_has_its_members_where_c_put_them(probe_object: Path) -> None:
 
 
 def test_enums_have_their_values(probe_object: Path) -> None:
-    expected = {"FAULT_MAP_FULL": 0, "FAULT_LOST": 1, "FAULT_SUPPRESSED": 2, "FAULTS": 3}
+    expected = {"FAULT_MAP_FULL": 0, "FAULT_LOST": 1, "FAULT_SUPPRESSED": 2, "FAULT_UNFINISHED": 3, "FAULTS": 4}
     assert read_btf(probe_object).enum("fault") == expected
 
 

@@ -93,7 +93,7 @@ def test_an_enum_that_is_not_there_is_named(kernel: KernelBtf) -> None:
 def test_objects_are_read_the_same_way(probe_object: Path, tmp_path: Path) -> None:
     path = tmp_path / "btf"
     path.write_bytes(sections(probe_object.read_bytes(), "probe")[".BTF"])
-    expected = {"FAULT_MAP_FULL": 0, "FAULT_LOST": 1, "FAULT_SUPPRESSED": 2, "FAULTS": 3}
+    expected = {"FAULT_MAP_FULL": 0, "FAULT_LOST": 1, "FAULT_SUPPRESSED": 2, "FAULT_UNFINISHED": 3, "FAULTS": 4}
     assert KernelBtf(path).enum("fault") == KernelBtf(path).enum_of("FAULT_SUPPRESSED") == expected
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.model.pod import Pod
+    from exporter.model.snapshot import Table
     from tests.conftest import FakeCycle
+
+
+def collect(cycle: FakeCycle) -> list[Table]:
+    """Open the probe, collect once and close it."""
+    with closing(probe.PROBE.open(cycle.env)) as running:
+        return running.collect(cycle)
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def test_descriptors_of_a_pod_s_processes_add_up_and_ended_ones_are_left_out(
         {host: (1,), web: (10, 11), dns: (12,)},
         {1: (), 10: ("/dev/null", "socket:[5]"), 11: ("socket:[6]", "socket:[7]", "pipe:[8]")},
     )
-    assert values_of(probe.collect(cycle)) == {
+    assert values_of(collect(cycle)) == {
         (host,): {"openfd": 0, "opensocket": 0},
         (web,): {"openfd": 5, "opensocket": 3},
     }
@@ -51,7 +59,7 @@ def test_descriptors_of_a_pod_s_processes_add_up_and_ended_ones_are_left_out(
 
 def test_without_any_process_there_is_no_data(cycle_of: Callable[..., FakeCycle], web: Pod) -> None:
     with pytest.raises(NoDataError, match="no process"):
-        probe.collect(cycle_of({web: (10,)}, {}))
+        collect(cycle_of({web: (10,)}, {}))
 
 
 def test_where_no_process_may_be_read_the_reason_is_told(
@@ -60,14 +68,14 @@ def test_where_no_process_may_be_read_the_reason_is_told(
     cycle = cycle_of({web: (10,)}, {})
     (tmp_path / "10").mkdir()
     with pytest.raises(UnsupportedError, match="10/fd"):
-        probe.collect(cycle)
+        collect(cycle)
 
 
 def test_a_real_process_shows_each_socket_it_opens(fake_cycle: type[FakeCycle], web: Pod) -> None:
     cycle = fake_cycle(pids={web: (os.getpid(),)})
-    before = probe.collect(cycle)[0].rows[0].values
+    before = collect(cycle)[0].rows[0].values
     opened = [socket.socketpair() for _ in range(5)]
-    after = probe.collect(cycle)[0].rows[0].values
+    after = collect(cycle)[0].rows[0].values
     for pair in opened:
         for each in pair:
             each.close()
@@ -75,6 +83,6 @@ def test_a_real_process_shows_each_socket_it_opens(fake_cycle: type[FakeCycle], 
     assert growth == [10, 10]
 
 
-def test_the_probe_is_off_by_default_and_its_names_are_known() -> None:
+def test_the_probe_is_on_by_default_and_its_names_are_known() -> None:
     names = [metric.name_in(Naming.INSPECTOR) for metric in probe.METRICS]
-    assert (probe.PROBE.default, names) == (False, ["inspector_pod_fdopenfd", "inspector_pod_fdopensocket"])
+    assert (probe.PROBE.default, names) == (True, ["inspector_pod_fdopenfd", "inspector_pod_fdopensocket"])

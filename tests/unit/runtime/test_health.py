@@ -54,9 +54,6 @@ def test_before_the_first_cycle_only_what_is_known_is_told() -> None:
         ("kubeskoop_exporter_cycle_cpu_seconds_total",): 0.5,
         ("kubeskoop_exporter_namespaces_gone_total",): 2,
         ("kubeskoop_exporter_render_duration_seconds",): 0,
-        ("kubeskoop_exporter_kernel_scan_active",): 0,
-        ("kubeskoop_exporter_kernel_scan_disagreements_total",): 0,
-        ("kubeskoop_exporter_kernel_scan_over_capacity_total",): 0,
     }
 
 

@@ -1,116 +1,215 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.errors import SourceError, UnsupportedError
-from exporter.runtime.kernel_scan import KernelScan, disagreement
-from exporter.sources import snmp, snmp6
+from exporter.errors import GoneError, NoDataError, SourceError, UnsupportedError
+from exporter.model.pod import Pod
+from exporter.model.scan import Answer, Part, compare
+from exporter.runtime.kernel_scan import KernelScan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+
+    from exporter.model.probe import Netns
 
 PROC = Path("/proc")
+OWN = os.stat("/proc/self/ns/net").st_ino
+A, B = Pod("standalone", "ns101", 101), Pod("standalone", "ns102", 102)
 
 
-class Found:
-    """A row made of columns."""
-
-    def __init__(self, numbers: Mapping[str, int]) -> None:
-        self._numbers = numbers
-
-    def pick(self, _section: str, columns: tuple[str, ...]) -> tuple[int | None, ...]:
-        return tuple(map(self._numbers.get, columns))
+def read_number(_netns: Netns) -> int:
+    """Says 7 everywhere."""
+    return 7
 
 
-def udp(received: int, sent: int) -> snmp.Sections:
-    return snmp.parse(f"Udp: InDatagrams OutDatagrams New\nUdp: {received} {sent} 0\n".encode(), "snmp")
+def read_other(_netns: Netns) -> int:
+    """Another reader, which is not supported."""
+    raise UnsupportedError("no such file")
 
 
-def judged(found: Mapping[str, int], before: Any, after: Any, name: str = "snmp") -> str:  # noqa: ANN401 -- parsed files
-    return disagreement(Found(found), name, before, after)  # type: ignore[arg-type] # stands in for a row
+class Rows:
+    """A scan that finds what the test puts into `rows`.
 
+    Args:
+        rows: number by inode.
+        breaks_at: the run that fails.
+    """
 
-def test_a_number_between_two_readings_agrees_and_new_columns_do_not_count() -> None:
-    assert [judged({"InDatagrams": at, "OutDatagrams": 7}, udp(3, 7), udp(5, 7)) for at in (3, 4, 5)] == [""] * 3
-
-
-@pytest.mark.parametrize("number", [2, 6, 2**64 - 1])
-def test_a_number_outside_is_named_with_all_three_readings(number: int) -> None:
-    found = judged({"InDatagrams": number, "OutDatagrams": 7}, udp(3, 7), udp(5, 7))
-    assert found == f"snmp Udp InDatagrams: procfs 3, then scan {number}, then procfs 5"
-
-
-def test_a_counter_that_procfs_prints_and_the_kernels_enum_lacks_is_a_disagreement() -> None:
-    found = judged({"InDatagrams": 3}, udp(3, 7), udp(3, 7))
-    assert found == "snmp Udp OutDatagrams: procfs 7, then scan None, then procfs 7"
-
-
-def test_numbers_that_may_fall_are_not_compared() -> None:
-    before, after = (snmp.parse(f"Tcp: CurrEstab\nTcp: {number}\n".encode(), "snmp") for number in (5, 5))
-    assert judged({"CurrEstab": 9}, before, after) == ""
-
-
-def test_all_of_snmp6_is_compared() -> None:
-    before, after = (snmp6.parse(f"Ip6InReceives {number}\n".encode(), "snmp6") for number in (5, 6))
-    assert judged({"Ip6InReceives": 4}, before, after, "snmp6") == (
-        "snmp6 snmp6 Ip6InReceives: procfs 5, then scan 4, then procfs 6"
-    )
-
-
-@pytest.mark.parametrize(
-    "error", [UnsupportedError("the programs were not built; run: make bpf"), SourceError("netns_scan.bpf.o", "ELF")]
-)
-def test_a_scan_that_cannot_be_had_is_one_line_in_the_log(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse() -> Any:  # noqa: ANN401 -- never returns
-        raise error
-
-    with caplog.at_level(logging.INFO):
-        scan = KernelScan(PROC, refuse)
-        for _ in range(3):
-            scan.run()
-
-    assert (scan.active, scan.reason, scan.row(1), scan.disagreements) == (False, str(error), None, 0)
-    assert caplog.messages == [f"counters of namespaces are read from procfs, without kernel scan: {error}"]
-
-
-def test_the_tree_of_another_machine_is_not_scanned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        scan = KernelScan(tmp_path)
-    assert scan.reason == f"{tmp_path} is not the procfs of the running kernel"
-    assert caplog.messages == []
-
-
-class Failing:
-    """A scan that works once, for the check at the start, and then fails."""
-
-    over_capacity = 0
-    closed = False
-    runs = 0
+    def __init__(self, rows: dict[int, int], breaks_at: int = -1) -> None:
+        self.rows = rows
+        self.over_capacity = 2
+        self.runs = 0
+        self.closed = False
+        self._breaks_at = breaks_at
 
     def scan(self) -> None:
         self.runs += 1
-        if self.runs > 1:
+        if self.runs == self._breaks_at:
             raise SourceError("the kernel scan", "a scan that ends well", 1)
 
-    def row(self, _inode: int) -> Any:  # noqa: ANN401 -- a row that covers nothing
-        class Nothing:
-            def covers(self, _name: str) -> bool:
-                return False
-
-        return Nothing()
+    def row(self, inode: int) -> int | None:
+        return self.rows.get(inode)
 
     def close(self) -> None:
         self.closed = True
 
 
+def part(rows: Rows, take: Callable[[int], Any] = int, name: str = "numbers") -> Part[Any]:
+    return Part(name, lambda: rows, (Answer(read_number, take),))
+
+
+def scan_of(rows: dict[int, int], **options: Any) -> tuple[KernelScan, Rows]:  # noqa: ANN401 -- as Rows takes them
+    made = Rows({OWN: 7} | rows, **options)
+    return KernelScan(PROC, [part(made)]), made
+
+
+def run(scan: KernelScan, *readers: Any) -> dict[str, float]:  # noqa: ANN401 -- readers of any type
+    seconds: dict[Any, float] = defaultdict(float)
+    scan.run(readers or (read_number,), seconds)
+    return {step.__name__: took for step, took in seconds.items()}
+
+
+def test_an_answer_is_believed_in_the_namespaces_where_it_was_checked() -> None:
+    scan, _ = scan_of({101: 7, 102: 7})
+    run(scan)
+    before = [scan.doubted([read_number], each.netns) for each in (A, B)]
+    scan.judge(read_number, A, 7, 7)
+    assert before == [[read_number]] * 2
+    assert [scan.doubted([read_number], each.netns) for each in (A, B)] == [[], [read_number]]
+    assert scan.believed(read_number, [A, B]) == {A: 7}
+
+
+def test_a_namespace_without_a_row_is_neither_doubted_nor_answered_for() -> None:
+    scan, rows = scan_of({101: 7})
+    scan.judge(read_number, A, 7, 7)
+    del rows.rows[101]
+    assert (scan.doubted([read_number], 101), scan.believed(read_number, [A])) == ([], {})
+
+
+def test_a_namespace_that_ended_is_checked_anew_when_its_inode_comes_back() -> None:
+    scan, _ = scan_of({101: 7})
+    scan.judge(read_number, A, 7, 7)
+    scan.forget({102})
+    assert (scan.doubted([read_number], 101), scan.believed(read_number, [A])) == ([read_number], {})
+
+
+def test_only_five_differences_in_a_row_end_a_part(caplog: pytest.LogCaptureFixture) -> None:
+    scan, rows = scan_of({101: 8})
+    for _ in range(4):
+        scan.judge(read_number, A, 7, 7)
+    rows.rows[101] = 7
+    scan.judge(read_number, A, 7, 7)  # agrees
+    rows.rows[101] = 8
+    for _ in range(4):
+        scan.judge(read_number, A, 7, 7)
+    still = (scan.parts[0].active, rows.closed)
+    scan.judge(read_number, A, 7, 7)
+    assert still == (True, False)
+    assert (scan.parts[0].active, scan.parts[0].disagreements, rows.closed) == (False, 1, True)
+    reason = (
+        f"the scan disagrees with what it replaces on Linux {os.uname().release}, namespace ns101: "
+        "the source has 7, the scan 8"
+    )
+    assert scan.parts[0].reason == reason
+    assert caplog.messages == [f"kernel scan of numbers is not used, namespaces are visited for them: {reason}"]
+    assert (scan.doubted([read_number], 101), scan.believed(read_number, [A]), run(scan)) == ([], {}, {})
+
+
+def test_what_changed_while_it_was_checked_proves_nothing() -> None:
+    assert (compare(7, 7, 7), compare(7, 9, 8)) == ("", "")
+    assert compare(7, 9, 7) == "the source has 7, the scan 9"
+
+
+@pytest.mark.parametrize("failure", [GoneError("/proc/1"), UnsupportedError("no such file")])
+def test_an_answer_that_the_source_does_not_give_cannot_be_checked(failure: Exception) -> None:
+    scan, _ = scan_of({101: 8})
+    for _ in range(9):
+        scan.judge(read_number, A, failure, failure)
+    assert (scan.parts[0].active, scan.believed(read_number, [A])) == (True, {})
+
+
+def test_an_answer_may_be_the_error_that_the_reader_ends_in() -> None:
+    def refuse(_row: int) -> int:
+        raise NoDataError("nothing there")
+
+    scan = KernelScan(PROC, [part(Rows({101: 0}), refuse)])
+    scan.judge(read_number, A, NoDataError("nothing there"), NoDataError("nothing there"))
+    assert {pod: str(error) for pod, error in scan.believed(read_number, [A]).items()} == {A: "nothing there"}
+
+
+def test_none_leaves_a_namespace_to_the_reader() -> None:
+    scan = KernelScan(PROC, [part(Rows({OWN: 7, 101: 3, 102: 7}), lambda row: row if row == 7 else None)])
+    for pod in (A, B):
+        scan.judge(read_number, pod, 7, 7)
+    assert (scan.believed(read_number, [A, B]), scan.doubted([read_number], 101)) == ({B: 7}, [])
+
+
+def test_a_row_that_makes_no_sense_ends_the_part() -> None:
+    def stumble(row: int) -> int:
+        raise SourceError("the kernel scan", "a row", row)
+
+    rows = Rows({101: 3})
+    scan = KernelScan(PROC, [part(rows, stumble)])
+    assert (scan.doubted([read_number], 101), scan.parts[0].active, rows.closed) == ([], False, True)
+    assert scan.parts[0].reason == "the kernel scan: expected a row, found 3"
+
+
+@pytest.mark.parametrize(
+    "error", [UnsupportedError("the programs were not built; run: make bpf"), SourceError("netns_scan.bpf.o", "ELF")]
+)
+def test_a_part_that_cannot_be_had_is_one_line_in_the_log_and_the_others_live(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> Any:  # noqa: ANN401 -- never returns
+        raise error
+
+    lost = Part("others", refuse, (Answer(read_other, int),))
+    with caplog.at_level(logging.INFO):
+        scan = KernelScan(PROC, [lost, part(Rows({OWN: 7}))])
+        for _ in range(3):
+            run(scan, read_number, read_other)
+
+    assert [(each.name, each.active, each.reason) for each in scan.parts] == [
+        ("others", False, str(error)),
+        ("numbers", True, ""),
+    ]
+    assert caplog.messages == [f"kernel scan of others is not used, namespaces are visited for them: {error}"]
+
+
+def test_the_tree_of_another_machine_is_not_scanned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = Rows({101: 7})
+    with caplog.at_level(logging.INFO):
+        scan = KernelScan(tmp_path, [part(rows)])
+    assert [each.reason for each in scan.parts] == [f"{tmp_path} is not the procfs of the running kernel"]
+    assert (caplog.messages, rows.runs) == ([], 0)
+
+
+def test_a_scan_that_disagrees_here_is_given_up_before_the_first_cycle() -> None:
+    rows = Rows({OWN: 9})
+    scan = KernelScan(PROC, [part(rows)])
+    assert (scan.parts[0].active, scan.parts[0].disagreements, rows.runs) == (False, 1, 5)
+    assert scan.parts[0].reason.endswith("namespace of the host: the source has 7, the scan 9")
+
+
+def test_a_scan_that_agrees_here_runs_once_before_the_first_cycle() -> None:
+    assert scan_of({})[1].runs == 1
+
+
 def test_a_scan_that_fails_later_is_closed_and_over() -> None:
-    failing = Failing()
-    scan = KernelScan(PROC, lambda: failing)  # type: ignore[arg-type,return-value] # stands in for the program
-    active = scan.active
-    scan.run()
-    assert (active, scan.active, failing.closed, scan.row(1)) == (True, False, True, None)
-    assert scan.reason == "the kernel scan: expected a scan that ends well, found 1"
+    scan, rows = scan_of({}, breaks_at=2)
+    active = scan.parts[0].active
+    run(scan)
+    assert (active, scan.parts[0].active, rows.closed) == (True, False, True)
+    assert scan.parts[0].reason == "the kernel scan: expected a scan that ends well, found 1"
+
+
+def test_a_part_that_nobody_wants_anything_of_is_not_run_and_what_does_not_fit_is_counted() -> None:
+    scan, rows = scan_of({})
+    assert (run(scan, read_other), rows.runs, scan.parts[0].over_capacity) == ({}, 1, 2)
+    assert (list(run(scan)), rows.runs, scan.parts[0].over_capacity) == (["scan"], 2, 4)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import NoDataError, UnsupportedError
+from exporter.sources.io_readings import IoFiles
 from exporter.sources.process_io import Ledger
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def proc(tmp_path: Path) -> Proc:
 
 @pytest.fixture
 def ledger(proc: Proc) -> Ledger:
-    return Ledger(str(proc.root))
+    return Ledger(IoFiles(str(proc.root)))
 
 
 def calls(ledger: Ledger) -> dict[str, int]:
@@ -209,7 +210,7 @@ def test_where_no_process_may_be_read_the_reason_is_told(proc: Proc, ledger: Led
 
 
 def test_a_real_child_s_calls_are_exact_and_stay_after_it_was_waited_for(host: Pod, web: Pod) -> None:
-    ledger = Ledger("/proc")
+    ledger = Ledger(IoFiles("/proc"))
     parent = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-S", "-c", sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
