@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 UNPACKED: Final = Path("/run/net-exporter/btf")
 
+ABSENT: Final = "does not exist"  # the problem of most places
+
 _KERNEL: Final = "the running kernel"
 _INSTALL: Final = {
     "debian": "apt install linux-image-{release}-dbg",
@@ -143,10 +145,10 @@ def _archived(machine: Machine, folder: Path) -> Iterator[Path]:
 
 
 def _problem(path: Path) -> str:
-    if path.suffix == ".xz":
-        return "" if path.is_file() else "does not exist"
     if not path.is_file():
-        return "does not exist"
+        return ABSENT
+    if path.suffix == ".xz":
+        return ""
     try:
         known = KernelBtf(path).has(BtfKind.STRUCT, "task_struct")
     except CollectError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib import error, request
 
 from exporter import __version__, registry
+from exporter.cli import btf
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
 from exporter.errors import StartError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "list": "List probes or metrics that exist, or entities that a running exporter sees.",
+    "btf": "Find the types of the running kernel, which eBPF programs need, or test whether they fit.",
     "version": "Print the version.",
 }
 _SECONDS = 5.0
@@ -32,6 +34,10 @@ def parser() -> Parser:
     commands["list"].add_argument("what", choices=("probe", "metric", "entity"), help="what to list")
     commands["list"].add_argument("-s", "--server", default="127.0.0.1:9102", help="exporter (default: %(default)s)")
     commands["list"].add_argument("--json", action="store_true", help="print JSON")
+    commands["btf"].add_argument("what", choices=("discover", "test"), help="print where they are; load a program")
+    commands["btf"].add_argument("--folder", help="further files, <release>.btf, or a BTFHub archive")
+    commands["btf"].add_argument("--root", default="/", help="where the node's files are (default: %(default)s)")
+    commands["btf"].add_argument("--json", action="store_true", help="print JSON")
     return top
 
 
@@ -46,6 +52,8 @@ def _command(words: list[str]) -> None:
     options = parser().parse(words)
     if options.command == "version":
         print(f"inspector {__version__}")
+    elif options.command == "btf":
+        _btf(options)
     else:
         _list(options)
 
@@ -64,6 +72,16 @@ def _list(options: Namespace) -> None:
     else:
         names = sorted(metric.name_in(naming) for metric in known.metrics() for naming in Naming)
     print(json.dumps(names, indent=2) if options.json else "\n".join(dict.fromkeys(names)))
+
+
+def _btf(options: Namespace) -> None:
+    found = btf.find(options)
+    if options.what == "test":
+        print(btf.test(found))
+    elif options.json:
+        print(json.dumps(btf.discovered(found), indent=2))
+    else:
+        print(btf.require(found))
 
 
 def _get(server: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the exporter answers
