@@ -2,8 +2,9 @@
 /*
  * IPv4 and IPv6 packets that the kernel dropped, per network namespace and by the kernel's own reason.
  *
- * Hook: skb:kfree_skb, which fires for what is dropped and not for what was consumed. Kernel: 5.17, where it tells the
- * reason. The numbers of the reasons change from kernel to kernel; user space names them from the running one's BTF.
+ * Hook: skb:kfree_skb, which fires for what is dropped and not for what was consumed; every kernel that can run this
+ * has it. Kernel: 5.10; 5.17 tells the reason. The numbers of the reasons change from kernel to kernel; user space names
+ * them from the running one's BTF.
  */
 #include "netns_counts.h"
 #include "vmlinux.h"
@@ -24,6 +25,19 @@ const volatile __u32 tells_socket = 0;
 #define PACKET_BROADCAST 1 /* linux/if_packet.h */
 #define PACKET_MULTICAST 2
 
+/*
+ * Without a reason, where it happened: the lower half of an address, as all code is within 4 GiB. That is read in any
+ * case: the verifier refuses one load from one or the other place.
+ */
+static __always_inline __u32 reason_of(const volatile __u64 *ctx)
+{
+	__u32 reason = ctx[1];
+
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
+		reason = ctx[2];
+	return reason;
+}
+
 SEC("tp_btf/kfree_skb")
 int drop(__u64 *ctx)
 {
@@ -37,7 +51,7 @@ int drop(__u64 *ctx)
 	if (protocol != ETH_P_IP && protocol != ETH_P_IPV6)
 		return 0;
 	cookie = cookie_of_sock(receiver);
-	count_in(cookie ? cookie : cookie_of_skb(skb), kind, ctx[2], 1);
+	count_in(cookie ? cookie : cookie_of_skb(skb), kind, reason_of(ctx), 1);
 	return 0;
 }
 

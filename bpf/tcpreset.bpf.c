@@ -2,9 +2,11 @@
 /*
  * TCP resets sent and received, per network namespace, by what they answer and by the kernel's own reason.
  *
- * Hooks: tcp:tcp_send_reset and tcp:tcp_receive_reset, IPv4 and IPv6 alike. Kernel: 5.17, for netns_counts.h. From
- * Linux 6.10 the former fires for segments without a socket too and tells the reason.
+ * Hooks: tcp:tcp_send_reset and tcp:tcp_receive_reset, IPv4 and IPv6 alike. From Linux 6.10 the former fires for every
+ * reset and tells the reason; before, only for those of whole sockets, so there the functions that send them are better:
+ * tcp_v4_send_reset, tcp_v6_send_reset, tcp_send_active_reset. Kernel: 5.10.
  */
+#include "kprobe.h"
 #include "netns_counts.h"
 #include "vmlinux.h"
 
@@ -27,6 +29,9 @@ const volatile __u32 tells_reason = 0;
 #define TCP_SYN_RECV 3
 #define TCP_NEW_SYN_RECV 12
 #define TCPHDR_RST 0x04 /* net/tcp.h */
+#define TCP_FLAGS 13 /* where in the header of a segment */
+#define RTN_LOCAL 2 /* linux/rtnetlink.h */
+#define RTF_LOCAL 0x80000000 /* linux/ipv6_route.h */
 
 /* Older kernels hand over the reset itself, where newer ones have no packet. Nobody answers a reset with one. */
 static __always_inline int is_reset(const struct sk_buff *skb)
@@ -50,10 +55,74 @@ int send_reset(__u64 *ctx)
 	return 0;
 }
 
-SEC("tp_btf/tcp_receive_reset")
-int receive_reset(__u64 *ctx)
+/* The functions are called for more than they answer: not for resets, and without a socket only on our own behalf. */
+static __always_inline int is_answered(const struct sock *sk, const struct sk_buff *skb, int version)
 {
-	const struct sock *sk = (void *)ctx[0];
+	unsigned char *segment = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
+	void *route = (void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1ul); /* the lowest bit says who counts it */
+	__u8 flags = 0;
+
+	bpf_probe_read_kernel(&flags, sizeof(flags), segment + TCP_FLAGS);
+	if (flags & TCPHDR_RST)
+		return 0;
+	if (sk)
+		return 1;
+	if (version == 4)
+		return BPF_CORE_READ((struct rtable *)route, rt_type) == RTN_LOCAL;
+	return (BPF_CORE_READ((struct rt6_info *)route, rt6i_flags) & RTF_LOCAL) != 0;
+}
+
+static __always_inline int count_answer(const struct sock *sk, const struct sk_buff *skb, int version)
+{
+	if (is_answered(sk, skb, version))
+		count_in(sk ? cookie_of_sock(sk) : cookie_of_skb(skb), sk ? KIND_ANSWER : KIND_NO_SOCKET, 0, 1);
+	return 0;
+}
+
+static __always_inline int count_active(const struct sock *sk)
+{
+	count_in(cookie_of_sock(sk), KIND_ACTIVE, 0, 1);
+	return 0;
+}
+
+SEC("?fentry/tcp_v4_send_reset")
+int answer4_fentry(__u64 *ctx)
+{
+	return count_answer((void *)ctx[0], (void *)ctx[1], 4);
+}
+
+SEC("?fentry/tcp_v6_send_reset")
+int answer6_fentry(__u64 *ctx)
+{
+	return count_answer((void *)ctx[0], (void *)ctx[1], 6);
+}
+
+SEC("?fentry/tcp_send_active_reset")
+int active_fentry(__u64 *ctx)
+{
+	return count_active((void *)ctx[0]);
+}
+
+SEC("?kprobe/tcp_v4_send_reset")
+int answer4_kprobe(struct pt_regs *ctx)
+{
+	return count_answer((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx), 4);
+}
+
+SEC("?kprobe/tcp_v6_send_reset")
+int answer6_kprobe(struct pt_regs *ctx)
+{
+	return count_answer((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM2(ctx), 6);
+}
+
+SEC("?kprobe/tcp_send_active_reset")
+int active_kprobe(struct pt_regs *ctx)
+{
+	return count_active((void *)PT_REGS_PARM1(ctx));
+}
+
+static __always_inline int count_received(const struct sock *sk)
+{
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	enum kind kind = KIND_CLOSING;
 
@@ -63,6 +132,24 @@ int receive_reset(__u64 *ctx)
 		kind = KIND_ESTABLISHED;
 	count_in(cookie_of_sock(sk), kind, 0, 1);
 	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int receive_reset(__u64 *ctx)
+{
+	return count_received((void *)ctx[0]);
+}
+
+SEC("?fentry/tcp_reset")
+int receive_fentry(__u64 *ctx)
+{
+	return count_received((void *)ctx[0]);
+}
+
+SEC("?kprobe/tcp_reset")
+int receive_kprobe(struct pt_regs *ctx)
+{
+	return count_received((void *)PT_REGS_PARM1(ctx));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -2,8 +2,9 @@
 /*
  * TCP segments sent again, per network namespace and by what made the kernel do it.
  *
- * Hooks: tcp:tcp_retransmit_skb and tcp:tcp_retransmit_synack, where the kernel counts RetransSegs too. The kind
- * follows from the state of the socket at that moment; no tracepoint says it. Kernel: 5.17, for netns_counts.h.
+ * Hooks: tcp:tcp_retransmit_skb and tcp:tcp_retransmit_synack, where the kernel counts RetransSegs too; every kernel
+ * that can run this has them. The kind follows from the state of the socket at that moment; no tracepoint says it.
+ * Kernel: 5.10.
  */
 #include "netns_counts.h"
 #include "vmlinux.h"

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__, app, config, registry
-from exporter.bpf import features, objects
+from exporter.bpf import features, objects, running
 from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
 from exporter.cli.explain import explain, explain_plain
 from exporter.errors import UsageError
 from exporter.exposition.text import Format
+from exporter.runtime import privileges
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -84,7 +85,7 @@ def _once(options: Namespace, known: Registry) -> None:
     snapshot = parts.schedule.cycle()
     sys.stdout.buffer.write(parts.answers.get(snapshot, Format.TEXT, compressed=False))
     sys.stdout.flush()
-    parts.collector.close()
+    parts.close()
 
 
 def _check(options: Namespace, known: Registry) -> None:
@@ -92,7 +93,8 @@ def _check(options: Namespace, known: Registry) -> None:
     if options.config is None:
         settings = config.with_probes(settings, known)
     parts = app.assemble(settings, known, *_trees(options))
-    rows = reports.checked(known, parts.collector.cycle().outcomes)
+    held = privileges.held()
+    rows = reports.checked(known, parts.collector.cycle().outcomes, held, running.survey())
     print(reports.as_json(rows) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
         scan = (
@@ -100,8 +102,9 @@ def _check(options: Namespace, known: Registry) -> None:
             if parts.scan
             else [features.Feature("kernel scan", "switched off by metrics.kernelScan")]
         )
+        print(reports.capabilities_text(parts.needs, held))
         print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scan)))
-    parts.collector.close()
+    parts.close()
 
 
 def _list(options: Namespace, known: Registry) -> None:

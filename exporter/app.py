@@ -8,22 +8,32 @@ import signal
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.errors import CollectError
 from exporter.exposition.answers import Answers
 from exporter.exposition.http import Server
 from exporter.identity import standalone
+from exporter.model.health import CAPABILITY_HELD
 from exporter.model.probe import Env
+from exporter.runtime import privileges
 from exporter.runtime.attempt import attempt
 from exporter.runtime.collector import Collector, RunningProbe
 from exporter.runtime.health import Health
 from exporter.runtime.kernel_scan import KernelScan
+from exporter.runtime.programs import Programs
 from exporter.runtime.schedule import Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exporter.config import Config
+    from exporter.model.metric import Metric
+    from exporter.model.probe import Requirement
     from exporter.registry import Registry
+    from exporter.runtime.health import Samples
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +42,32 @@ _M_ARENA_MAX = -8  # malloc.h
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a run consists of, wired together but not started."""
+    """What a run consists of, wired together but not started.
+
+    Args:
+        collector: of the cycles.
+        health: of the self-metrics.
+        schedule: of the cycles.
+        answers: to scrapes.
+        scan: of the kernel, unless switched off.
+        programs: of eBPF, those that are loaded.
+        needs: capabilities by who needs them, see `privileges.declared`.
+        keep: capabilities that what could be opened needs.
+    """
 
     collector: Collector
     health: Health
     schedule: Schedule
     answers: Answers
     scan: KernelScan | None
+    programs: Programs
+    needs: Mapping[str, tuple[Requirement, ...]]
+    keep: frozenset[str]
+
+    def close(self) -> None:
+        """Give back what was opened; safe to repeat."""
+        self.collector.close()
+        self.programs.close()
 
 
 def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
@@ -51,10 +80,33 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
     scan = KernelScan(env.proc) if config.kernel_scan else None
     collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming, scan=scan)
-    health = Health(config.node, config.namings, collector.costs)
+    programs = Programs(count_runs=config.ebpf_stats)
+    needs = privileges.declared(config.probes, scan=config.kernel_scan)
+    opened = [each.spec for each in running if not isinstance(each.probe, CollectError)]
+    scanning = scan is not None and any(part.active for part in scan.parts)
+    keep = privileges.union(privileges.declared(opened, scan=scanning))
+    more = (programs.samples, partial(_capabilities, needs))
+    health = Health(config.node, config.namings, collector.costs, more)
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
-    return Parts(collector, health, schedule, answers, scan)
+    return Parts(collector, health, schedule, answers, scan, programs, needs, keep)
+
+
+def _capabilities(needs: Mapping[str, tuple[Requirement, ...]]) -> dict[Metric, Samples]:
+    held = privileges.held()
+    return {CAPABILITY_HELD: {(user, need.what): need.what in held for user, each in needs.items() for need in each}}
+
+
+def _settle_privileges(parts: Parts, *, drop: bool) -> None:
+    """Tell what is lost for lack of privileges, and give up those that nobody needs."""
+    held = attempt(privileges.held)
+    kept = attempt(privileges.drop, parts.keep) if drop else held
+    if isinstance(held, CollectError) or isinstance(kept, CollectError):
+        log.warning("capabilities are kept: %s", held if isinstance(held, CollectError) else kept)
+        return
+    log.info("capabilities: %s", ", ".join(sorted(kept)) or "none")
+    for name, losses in privileges.losses(parts.needs, held).items():
+        log.warning("without %s: %s", name, losses)
 
 
 def _tell_hidden(env: Env) -> None:
@@ -75,6 +127,7 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
         signal.signal(signal_number, lambda *_: stop.set())
     parts = assemble(config, registry, proc, sys)
     server = Server(config.host, config.port, parts.schedule, parts.answers, config.node)
+    _settle_privileges(parts, drop=config.drop_privileges)  # before the first thread, which inherits them
     parts.schedule.start()
     serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     serving.start()
@@ -88,7 +141,7 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     server.shutdown()
     server.server_close()
     parts.schedule.stop()
-    parts.collector.close()
+    parts.close()
 
 
 def _share_one_heap() -> None:

@@ -62,6 +62,8 @@ class Config:
         timestamps: whether samples carry their time.
         namings: dialects to expose.
         kernel_scan: whether counters are taken by eBPF where the kernel can.
+        ebpf_stats: whether the kernel counts runs of eBPF programs.
+        drop_privileges: whether capabilities that no running probe declares are given up.
         max_series: most series exposed.
         probes: selected probes, sorted by name.
         options: probe name -> option name -> value, defaults filled in.
@@ -75,6 +77,8 @@ class Config:
     timestamps: bool
     namings: tuple[Naming, ...]
     kernel_scan: bool
+    ebpf_stats: bool
+    drop_privileges: bool
     max_series: int
     probes: tuple[ProbeSpec, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -102,6 +106,8 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
         timestamps=settings["metrics.timestamps"] or Naming.INSPECTOR in namings,
         namings=namings,
         kernel_scan=settings["metrics.kernelScan"],
+        ebpf_stats=settings["metrics.ebpfStats"],
+        drop_privileges=settings["security.dropPrivileges"],
         max_series=int(settings["metrics.maxSeries"]),
         probes=probes,
         options=options,

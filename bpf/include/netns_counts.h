@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Counts per network namespace, kept under its cookie. See netns_list.h for why. Needs Linux 5.17 (bpf_loop).
+ * Counts per network namespace, kept under its cookie. See netns_list.h for why.
  */
 #ifndef NETNS_COUNTS_H
 #define NETNS_COUNTS_H

@@ -26,7 +26,9 @@ typedef struct refcount_struct {
 
 typedef struct {
 	__s64 counter;
-} atomic_long_t;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
 
 struct ns_common {
 	const struct proc_ns_operations *ops;
@@ -307,11 +309,103 @@ struct inet_hashinfo___by_port { /* before Linux 5.19 */
 	struct inet_listen_hashbucket listening_hash[32];
 };
 
+/* What devices count: most per CPU, in one of three shapes, the rest in the device. */
+typedef struct {
+	__u64 v;
+} u64_stats_t;
+
+struct pcpu_lstats {
+	u64_stats_t packets;
+	u64_stats_t bytes;
+};
+
+struct pcpu_sw_netstats {
+	u64_stats_t rx_packets;
+	u64_stats_t rx_bytes;
+	u64_stats_t tx_packets;
+	u64_stats_t tx_bytes;
+};
+
+enum netdev_stat_type {
+	NETDEV_PCPU_STAT_NONE,
+	NETDEV_PCPU_STAT_LSTATS,
+	NETDEV_PCPU_STAT_TSTATS,
+};
+
+struct net_device_core_stats {
+	unsigned long rx_dropped;
+	unsigned long tx_dropped;
+};
+
+struct net_device_stats {
+	unsigned long rx_packets;
+	unsigned long tx_packets;
+	unsigned long rx_bytes;
+	unsigned long tx_bytes;
+	unsigned long rx_errors;
+	unsigned long tx_errors;
+	unsigned long rx_dropped;
+	unsigned long tx_dropped;
+	unsigned long rx_missed_errors;
+};
+
+struct rtnl_link_ops {
+	const char *kind;
+};
+
+struct net_device_ops {
+	void *ndo_get_stats64;
+	void *ndo_get_stats;
+};
+
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	unsigned int flags;
+	const struct Qdisc_ops *ops;
+};
+
 struct net_device {
+	const struct net_device_ops *netdev_ops;
+	struct pcpu_lstats *lstats;
+	struct pcpu_sw_netstats *tstats;
+	unsigned int real_num_rx_queues;
 	possible_net_t nd_net;
+	char name[16];
+	struct list_head dev_list;
 	int ifindex;
 	unsigned int flags;
 	void *rx_handler;
+	struct net_device_stats stats;
+	struct net_device_core_stats *core_stats;
+	struct Qdisc *qdisc;
+	enum netdev_stat_type pcpu_stat_type : 8;
+	const struct rtnl_link_ops *rtnl_link_ops;
+	__u8 priv[0];
+};
+
+struct veth_stats {
+	__u64 rx_drops;
+	__u64 xdp_packets;
+	__u64 xdp_bytes;
+	__u64 xdp_tx_err;
+	__u64 peer_tq_xdp_xmit_err;
+};
+
+struct veth_rq_stats {
+	struct veth_stats vs;
+};
+
+struct veth_rq {
+	struct veth_rq_stats stats;
+};
+
+struct veth_priv {
+	struct net_device *peer;
+	atomic64_t dropped;
+	struct veth_rq *rq;
 };
 
 struct sk_buff {
@@ -387,6 +481,24 @@ struct tcp_skb_cb {
 struct inet_connection_sock {
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
+};
+
+struct gendisk {
+	char disk_name[32];
+};
+
+struct request_queue {
+	struct gendisk *disk;
+};
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+};
+
+struct request___with_disk { /* before Linux 5.17 */
+	struct gendisk *rq_disk;
 };
 
 #pragma clang attribute pop

@@ -54,6 +54,13 @@ class Attachable:
         except (UnsupportedError, SourceError) as error:
             return str(error)
 
+    def has_helper(self, name: str) -> bool:
+        """Whether programs may call `bpf_<name>`. Raises UnsupportedError where there is no BTF to tell."""
+        try:
+            return f"BPF_FUNC_{name}" in self._btf.enum("bpf_func_id")
+        except SourceError:
+            return False
+
     def _of(self, kind: str, target: str) -> str:
         match kind.removesuffix(".s"):
             case "tp_btf":

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.bpf import live_netns
 from exporter.bpf.attachable import Attachable
 from exporter.errors import UnsupportedError
 
@@ -55,7 +56,8 @@ def choose(
 ) -> dict[str, tuple[str, ...]]:
     """Programs of the best way to each place, by place; exactly these will be loaded. Before load.
 
-    Programs that are in no way stay as they are. What was chosen, and why nothing better, is added to `bpf.choices`.
+    Other programs stay as they are, but of those of netns_list.h the kernel gets the one that it can run. What was
+    chosen, and why nothing better, is added to `bpf.choices`.
 
     Args:
         bpf: the object.
@@ -72,6 +74,7 @@ def choose(
     wanted = {program for choice in choices for program in choice.programs}
     for program in dict.fromkeys(program for hook in hooks for way in hook.ways for program in way):
         bpf.set_autoload(program, wanted=program in wanted)
+    live_netns.prepare(bpf, kernel)
     bpf.choices.extend(choices)
     return {choice.place: choice.programs for choice in choices}
 

@@ -7,6 +7,7 @@ inode now; what is not on the list belongs to no one any more.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.bpf import layout
@@ -15,11 +16,28 @@ from exporter.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from exporter.bpf.attachable import Attachable
     from exporter.bpf.loader import BpfObject
 
 UNKNOWN: Final = 0  # cookie of what could not be attributed
+_AT_ONCE: Final = "list_netns"
+_IN_STEPS: Final = "list_netns_in_steps"
+_STEP: Final = "walk_on"
+_MOST_IN_STEPS: Final = 33 * 64
 
 _ATTEMPTS: Final = 3  # a namespace that ends just then can lead a walk astray
+
+
+def prepare(bpf: BpfObject, kernel: Attachable) -> None:
+    """Let the program be loaded that can list the namespaces of this kernel, if the object has any. Before load.
+
+    `exporter.bpf.hooks.choose` does this. Raises UnsupportedError.
+    """
+    if _AT_ONCE in bpf.programs:
+        at_once = kernel.has_helper("loop")
+        bpf.set_autoload(_AT_ONCE, wanted=at_once)
+        for program in (_IN_STEPS, _STEP):
+            bpf.set_autoload(program, wanted=not at_once)
 
 
 class LiveNetns(NamedTuple):
@@ -45,19 +63,23 @@ class LiveList:
         self._bpf = bpf
         self._rows = layout.bind(bpf.btf, "live_netns", LiveNetns)
         self._memory = bpf.map("live_netns").mapped()
+        self._most = len(self._memory) // self._rows.size
+        self._program = _IN_STEPS if bpf.autoload(_IN_STEPS) else _AT_ONCE
+        if self._program == _IN_STEPS:
+            self._most = _MOST_IN_STEPS
+            bpf.map("netns_steps").update(bytes(4), struct.pack("=I", bpf.program_fd(_STEP)))
         self._listed: tuple[bytes, Mapping[int, int]] = b"", {}
 
     def read(self) -> Mapping[int, int]:
         """Inode by cookie of all namespaces that exist. Raises SourceError."""
         for _ in range(_ATTEMPTS):
-            count = self._bpf.run("list_netns")
+            count = self._bpf.run(self._program)
             if count >= 0:
                 raw = self._memory[: count * self._rows.size]
                 if raw != self._listed[0]:  # namespaces come and go more rarely than we ask
                     self._listed = raw, {row.cookie: row.inode for row in self._rows.iter_unpack(raw)}
                 return self._listed[1]
-        most = len(self._memory) // self._rows.size
-        raise SourceError("list of network namespaces in the kernel", f"its end, within {most} namespaces")
+        raise SourceError("list of network namespaces in the kernel", f"its end, within {self._most} namespaces")
 
     def close(self) -> None:
         """Give the memory back; safe to repeat."""

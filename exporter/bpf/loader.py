@@ -188,6 +188,10 @@ class BpfObject:
         """Whether a program is loaded; by default those are whose section does not begin with a `?`. Before load."""
         self._check(self._call["bpf_program__set_autoload"](self._program(program), wanted), f"program {program}")
 
+    def autoload(self, program: str) -> bool:
+        """Whether a program is to be loaded. Raises SourceError when there is no such program."""
+        return bool(self._call["bpf_program__autoload"](self._program(program)))
+
     def _check(self, code: int, wanted: str) -> None:
         if code < 0:
             raise SourceError(self.path, wanted, self._library.reason(code))

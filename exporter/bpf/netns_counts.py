@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.bpf import kernel_btf, layout, objects
+from exporter.bpf import hooks, kernel_btf, layout, objects
 from exporter.bpf.entries import counters
 from exporter.bpf.live_netns import UNKNOWN, Absences, LiveList
 from exporter.bpf.loader import BpfObject
@@ -15,6 +16,8 @@ from exporter.errors import CollectError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from exporter.bpf.hooks import Hook
 
 KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
 
@@ -96,34 +99,48 @@ def sort(entries: Iterable[tuple[Key, int]], live: Mapping[int, int]) -> Sorted:
     return found
 
 
+class Newer(NamedTuple):
+    """What a program can use of newer kernels.
+
+    Args:
+        program: that uses it.
+        variable: that makes it do so; the kernel refuses the program where it has nothing of the kind.
+    """
+
+    program: str
+    variable: str
+
+
 class NetnsCounts:
     """A loaded object that counts per namespace, attached until closed.
 
     Args:
         name: of the object.
         sys: root of the running kernel's sysfs; a captured one has no BTF, and then nothing is loaded.
-        programs: those to attach.
+        places: where it watches.
         entries: room for how many pairs of namespace and reason.
-        newer: a variable that makes the programs use what only newer kernels hand over; set where it is accepted.
+        newer: what one of the programs can use of newer kernels.
+
+    Attributes:
+        chosen: the programs that watch each place.
+        newer: whether what newer kernels have is used.
 
     Raises:
         UnsupportedError: this machine cannot run it; the text says what would change that.
         SourceError: the object is not what it should be, or the verifier objects.
     """
 
-    def __init__(self, name: str, sys: Path, programs: Sequence[str], entries: int, newer: str) -> None:
+    def __init__(self, name: str, sys: Path, places: Sequence[Hook], entries: int, newer: Newer) -> None:
         kernel_btf.require(sys)
-        self.newer = True
         try:
-            self._bpf = _loaded(name, entries, newer)
+            self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, newer)
         except CollectError:
-            self.newer = False
-            self._bpf = _loaded(name, entries)
+            self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, None)
         try:
             self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
             self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
             self._live = LiveList(self._bpf)
-            for program in programs:
+            for program in chain.from_iterable(self.chosen.values()):
                 self._bpf.attach(program)
         except BaseException:
             self._bpf.close()
@@ -157,14 +174,19 @@ class NetnsCounts:
         self._bpf.close()
 
 
-def _loaded(name: str, entries: int, *variables: str) -> BpfObject:
+def _loaded(
+    name: str, sys: Path, places: Sequence[Hook], entries: int, newer: Newer | None
+) -> tuple[BpfObject, dict[str, tuple[str, ...]], bool]:
+    """The object, the programs for each place, and whether `newer` is used, which only the program chosen can."""
     bpf = BpfObject(objects.find(name))
     try:
         bpf.set_max_entries("counts", entries)
-        for variable in variables:
-            bpf.set_variable(variable, 1)
+        chosen = hooks.choose(bpf, places, sys)
+        used = newer is not None and newer.program in chain.from_iterable(chosen.values())
+        if newer is not None and used:
+            bpf.set_variable(newer.variable, 1)
         bpf.load()
     except BaseException:
         bpf.close()
         raise
-    return bpf
+    return bpf, chosen, used

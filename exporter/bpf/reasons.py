@@ -17,10 +17,14 @@ class Reasons:
     Args:
         values: the kernel's enum, name to number.
         prefixes: what names may begin with and is left out, the longest that fits.
+
+    Attributes:
+        told: whether this kernel tells reasons at all.
     """
 
     def __init__(self, values: dict[str, int], prefixes: tuple[str, ...]) -> None:
         by_length = sorted(prefixes, key=len, reverse=True)
+        self.told = bool(values)
         self._names = {number: _without(name, by_length) for name, number in values.items()}
 
     def __getitem__(self, number: int) -> str:

@@ -7,21 +7,37 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.cli.explain import describe
 from exporter.model.metric import Naming
+from exporter.model.probe import RequirementKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from exporter.bpf.features import Feature
+    from exporter.bpf.running import Program, Running
+    from exporter.model.probe import Requirement
     from exporter.model.snapshot import Outcome
     from exporter.registry import Registry
 
 
-def checked(registry: Registry, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Outcome and requirements of each probe, as plain values."""
+def checked(
+    registry: Registry,
+    outcomes: Sequence[Outcome],
+    held: Collection[str],
+    objects: Sequence[Running] = (),
+) -> list[dict[str, Any]]:
+    """Outcome, requirements and eBPF programs of each probe, as plain values.
+
+    Args:
+        registry: of the probes.
+        outcomes: of one cycle.
+        held: capabilities of this process.
+        objects: the loaded eBPF objects.
+    """
+    programs = {each.name: [_program(program) for program in each.programs] for each in objects}
     rows = []
     for outcome in sorted(outcomes, key=lambda outcome: outcome.probe):
         spec = registry.probe(outcome.probe)
-        requirements = [{"kind": need.kind.value, "what": need.what, "why": need.why} for need in spec.requires]
+        requirements = [_requirement(need, held) for need in spec.requires]
         rows.append(
             {
                 "probe": outcome.probe,
@@ -30,9 +46,19 @@ def checked(registry: Registry, outcomes: Sequence[Outcome]) -> list[dict[str, A
                 "reason": outcome.reason,
                 "seconds": round(outcome.seconds, 6),
                 "requires": requirements,
+                "programs": programs.get(outcome.probe, []),
             }
         )
     return rows
+
+
+def _requirement(need: Requirement, held: Collection[str]) -> dict[str, Any]:
+    plain = {"kind": need.kind.value, "what": need.what, "why": need.why}
+    return plain | ({"held": need.what in held} if need.kind is RequirementKind.CAPABILITY else {})
+
+
+def _program(program: Program) -> dict[str, Any]:
+    return {"name": program.name, "hook": program.hook, "state": program.state.value, "skipped": program.skipped}
 
 
 def check_text(rows: list[dict[str, Any]]) -> str:
@@ -42,7 +68,10 @@ def check_text(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         remark = row["reason"] or ("" if row["default"] else "not in the default set; select it to collect it")
         lines.append(f"{row['probe']:<{width}}  {row['status'].upper():<12} {remark}".rstrip())
-        lines += [f"{'':<{width}}  needs {need['what']} ({need['kind']}): {need['why']}" for need in row["requires"]]
+        for need in row["requires"]:
+            lacking = "" if need.get("held", True) else ", which is not held"
+            lines.append(f"{'':<{width}}  needs {need['what']} ({need['kind']}{lacking}): {need['why']}")
+        lines += [f"{'':<{width}}  {each['hook']} ({each['name']}): {each['state']}" for each in row["programs"]]
     return "\n".join(lines)
 
 
@@ -51,6 +80,21 @@ def features_text(features: Sequence[Feature]) -> str:
     width = max(len(feature.name) for feature in features)
     rows = [f"  {one.name:<{width}}  {f'no: {one.lacking}' if one.lacking else 'yes'}" for one in features]
     return "\n".join(["", "  eBPF on this machine:", *rows])
+
+
+def capabilities_text(needs: Mapping[str, Sequence[Requirement]], held: Collection[str]) -> str:
+    """Which capabilities are needed, by whom, and whether this process holds them; below the probes."""
+    users: dict[str, list[str]] = {}
+    for user, each in needs.items():
+        for need in each:
+            users.setdefault(need.what, []).append(user)
+    width = max(map(len, users), default=0)
+    rows = [
+        f"  {name:<{width}}  {'held' if name in held else 'lacking':<7}  {', '.join(users[name])}"
+        for name in sorted(users)
+    ]
+    rows.append(f"  held and not needed by what was checked: {len(set(held) - users.keys())}")
+    return "\n".join(["", "  Capabilities that are needed, and by whom:", *rows])
 
 
 def listed(registry: Registry) -> list[dict[str, Any]]:

@@ -17,6 +17,23 @@ STATUS_LABEL = Label(
 )
 READER_LABEL = Label(name="reader", help="Kernel interface that was read.", budget=64)
 PART_LABEL = Label(name="part", help="What a program of the kernel scan looks at, for example counters.", budget=16)
+OBJECT_LABEL = Label(name="object", help="Compiled eBPF object, most of which have the name of their probe.", budget=64)
+PROGRAM_LABEL = Label(name="program", help="eBPF program within its object.", budget=16)
+HOOK_LABEL = Label(name="hook", help="Where the program attaches, for example tp_btf/kfree_skb.", budget=64)
+STATE_LABEL = Label(
+    name="state",
+    help="attached; on_demand: the exporter runs it; detached: loaded, but nothing runs it; not_loaded: another "
+    "program does the same on this kernel.",
+    values=("attached", "on_demand", "detached", "not_loaded"),
+)
+FAULT_LABEL = Label(
+    name="fault",
+    help="map_full: no room for a new key; lost: no room for an event; suppressed: more events than permitted; "
+    "unfinished: what had begun was forgotten before its end, for lack of room.",
+    values=("map_full", "lost", "suppressed", "unfinished"),
+)
+MAP_LABEL = Label(name="map", help="eBPF map within its object.", budget=16)
+CAPABILITY_LABEL = Label(name="capability", help="Linux capability, for example CAP_BPF.", budget=41)
 VERSION_LABEL = Label(name="version", help="Version of the exporter.", budget=1)
 JOB_LABEL = Label(name="job", help="Scrape job.", budget=1)
 INSTANCE_LABEL = Label(name="instance", help="Scraped address.", budget=1)
@@ -122,6 +139,67 @@ SCAN_OVER_CAPACITY = _own(
     help="Namespaces visited because the kernel scan had no place for them, added up over the cycles.",
     labels=(PART_LABEL,),
 )
+PROGRAM_STATE = _own(
+    name="ebpf_program_state",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Always 1; how a program of a loaded eBPF object stands is a label.",
+    labels=(OBJECT_LABEL, PROGRAM_LABEL, HOOK_LABEL, STATE_LABEL),
+    advice="A detached program counts nothing any more: restart the exporter and report it.",
+)
+PROGRAM_RUNS = _own(
+    name="ebpf_program_runs_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Times an eBPF program ran; absent unless `metrics.ebpfStats` makes the kernel count.",
+    labels=(OBJECT_LABEL, PROGRAM_LABEL),
+)
+PROGRAM_SECONDS = _own(
+    name="ebpf_program_run_seconds_total",
+    kind=Kind.COUNTER,
+    unit=Unit.SECONDS,
+    help="Processor time that an eBPF program took; absent unless `metrics.ebpfStats` makes the kernel count.",
+    labels=(OBJECT_LABEL, PROGRAM_LABEL),
+    advice="Leave the probe of the costliest program out of `metrics.probes`, or lower its rates by its options.",
+)
+PROGRAM_SKIPPED = _own(
+    name="ebpf_program_skipped_runs_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Events that an eBPF program missed because it was running on the same CPU already.",
+    labels=(OBJECT_LABEL, PROGRAM_LABEL),
+)
+FAULTS = _own(
+    name="ebpf_faults_total",
+    kind=Kind.COUNTER,
+    unit=Unit.EVENTS,
+    help="Events that an eBPF object could not count or hand over, by what was lacking.",
+    labels=(OBJECT_LABEL, FAULT_LABEL),
+    advice="map_full: raise the probe's option `entries`; lost, suppressed: events are missing, counters are right.",
+)
+MAP_ENTRIES = _own(
+    name="ebpf_map_entries",
+    kind=Kind.GAUGE,
+    unit=Unit.ENTRIES,
+    help="Entries of an eBPF hash map when it was last read as a whole.",
+    labels=(OBJECT_LABEL, MAP_LABEL),
+    advice="Compare with the room that the map has; when it is full, new namespaces or reasons are not counted.",
+)
+MAP_ROOM = _own(
+    name="ebpf_map_max_entries",
+    kind=Kind.GAUGE,
+    unit=Unit.ENTRIES,
+    help="Entries for which an eBPF hash map has room.",
+    labels=(OBJECT_LABEL, MAP_LABEL),
+)
+CAPABILITY_HELD = _own(
+    name="capability_held",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Whether the exporter holds a capability that the probe declares, 1 or 0.",
+    labels=(PROBE_LABEL, CAPABILITY_LABEL),
+    advice="`net-exporter check` says what is missing without it; grant it in the container's security context.",
+)
 BUILD_INFO = _own(
     name="build_info",
     kind=Kind.GAUGE,
@@ -180,6 +258,14 @@ METRICS = (
     SCAN_ACTIVE,
     SCAN_DISAGREEMENTS,
     SCAN_OVER_CAPACITY,
+    PROGRAM_STATE,
+    PROGRAM_RUNS,
+    PROGRAM_SECONDS,
+    PROGRAM_SKIPPED,
+    FAULTS,
+    MAP_ENTRIES,
+    MAP_ROOM,
+    CAPABILITY_HELD,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_MEMORY,

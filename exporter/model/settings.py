@@ -37,10 +37,12 @@ SETTINGS = (
     Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint."),
     Setting("node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name."),
     Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
+    Setting("security.dropPrivileges", True, "Keep only the capabilities that the running probes declare."),  # noqa: FBT003
     Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1, most=3600),
     Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
     Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),
     Setting("metrics.kernelScan", True, "Take counters of all pods at once by eBPF where the kernel can."),  # noqa: FBT003
+    Setting("metrics.ebpfStats", False, "Count runs and time of eBPF programs, at 50 ns for each run on the node."),  # noqa: FBT003
     Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
     Setting("metrics.probes", [], "Probes to run: names, or `name` with `args`; empty runs the default set."),
 )

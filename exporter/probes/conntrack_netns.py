@@ -41,6 +41,11 @@ PROBE = ProbeSpec(
     metrics=(ENTRIES,),
     open=stateless(collect),
     readers=(conntrack.read_entries,),
-    requires=(Requirement(RequirementKind.MODULE, "nf_conntrack", "no connection would be tracked"),),
+    requires=(
+        Requirement(RequirementKind.MODULE, "nf_conntrack", "no connection would be tracked"),
+        Requirement(
+            RequirementKind.CAPABILITY, "CAP_SYS_ADMIN", "entries are asked for inside each pod's network namespace"
+        ),
+    ),
     default=False,
 )

@@ -80,6 +80,15 @@ PROBE = ProbeSpec(
     summary="Open descriptors and sockets of each pod's processes.",
     metrics=METRICS,
     open=open_probe,
-    requires=(Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "other users' processes would be left out"),),
+    requires=(
+        Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "other users' processes would be left out"),
+        Requirement(
+            RequirementKind.CAPABILITY,
+            "CAP_DAC_READ_SEARCH",
+            "other users' processes would be left out where the programs are refused",
+        ),
+        Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "processes would be read from procfs one by one"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "processes would be read from procfs one by one"),
+    ),
     deadline=5.0,  # where links are read one by one
 )

@@ -104,5 +104,12 @@ PROBE = ProbeSpec(
     requires=(
         Requirement(RequirementKind.FILE, "/proc/<pid>/io", "kernels built without CONFIG_TASK_IO_ACCOUNTING lack it"),
         Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "processes of other users would be left out"),
+        Requirement(
+            RequirementKind.CAPABILITY,
+            "CAP_DAC_READ_SEARCH",
+            "processes of other users would be left out where the programs are refused",
+        ),
+        Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "processes would be read from procfs one by one"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "processes would be read from procfs one by one"),
     ),
 )

@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf import reasons
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts
+from exporter.bpf.hooks import Hook
+from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -137,6 +138,8 @@ UNCOUNTED = _counter(
 METRICS = (TOTAL, ABNORMAL, NETFILTER, DROPS, UNATTRIBUTED, UNCOUNTED)
 
 _ENTRIES = 8192
+PLACES: Final = (Hook("a dropped packet", (("drop",),)),)
+NEWER: Final = Newer("drop", "tells_socket")
 
 
 class PacketLoss:
@@ -194,7 +197,7 @@ def open_probe(env: Env) -> PacketLoss:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
     names = reasons.read("skb_drop_reason", PREFIXES, env.sys / KERNEL_BTF)
-    return PacketLoss(NetnsCounts("packetloss", env.sys, ("drop",), entries, newer="tells_socket"), names)
+    return PacketLoss(NetnsCounts("packetloss", env.sys, PLACES, entries, NEWER), names)
 
 
 PROBE = ProbeSpec(

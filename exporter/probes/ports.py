@@ -48,8 +48,7 @@ def collect(cycle: Cycle) -> list[Table]:
         if ports is None:
             table.add(pod, (None, None, connections.busiest))
         else:
-            used = sum(map(ports.__contains__, connections.ports))
-            table.add(pod, (len(ports), used, connections.busiest))
+            table.add(pod, (len(ports), connections.used_ports(ports), connections.busiest))
     return [table]
 
 

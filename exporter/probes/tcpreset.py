@@ -1,7 +1,8 @@
 """TCP resets sent and received, per network namespace, by what they answer and by the kernel's own reason.
 
-Before Linux 6.10 the kernel tells of resets sent only where it has a whole socket, neither none nor one in TIME_WAIT:
-their total is a gap there, and nothing is counted by reason.
+Before Linux 6.10 the kernel gives no reasons, and its tracepoint tells of resets sent only where there is a whole
+socket, neither none nor one in TIME_WAIT. There the functions that send them are watched; where the kernel refuses that
+too, the tracepoint remains, and the total is a gap.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf import reasons
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts
+from exporter.bpf.hooks import Hook
+from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -45,12 +47,14 @@ REASON = Label(
 )
 
 _counter = partial(Metric, probe="tcpreset", kind=Kind.COUNTER, scope=Scope.NETNS, unit=Unit.SEGMENTS)
-_sent = partial(_counter, source="tracepoint tcp:tcp_send_reset")
-_received = partial(_counter, source="tracepoint tcp:tcp_receive_reset")
+_SENDING: Final = "tracepoint tcp:tcp_send_reset, or tcp_v4_send_reset, tcp_v6_send_reset and tcp_send_active_reset"
+_RECEIVING: Final = "tracepoint tcp:tcp_receive_reset, or tcp_reset"
+_sent = partial(_counter, source=_SENDING)
+_received = partial(_counter, source=_RECEIVING)
 
 SENT = _sent(
     name="sent_total",
-    help="Resets sent since the exporter began to watch (Linux 6.10 and newer; older ones hide most of them).",
+    help="Resets sent since the exporter began to watch; before Linux 6.10 only with fentry or kprobes.",
     advice="See the kinds and reasons: a closed port is being asked, or a program gives connections up.",
 )
 RECEIVED = _received(
@@ -61,8 +65,8 @@ RECEIVED = _received(
 SENT_BY_KIND = _sent(
     name="sent_by_kind_total",
     labels=(SENT_KIND,),
-    help="Resets sent since the exporter began to watch, by what made the kernel send them; those without a socket "
-    "only from Linux 6.10 on.",
+    help="Resets sent since the exporter began to watch, by what made the kernel send them; before Linux 6.10 "
+    "those without a socket only with fentry or kprobes.",
     advice="no_socket: nobody listens on that port, or an answer came after the end; active: a program closes with "
     "data unread or with SO_LINGER.",
 )
@@ -81,19 +85,27 @@ UNATTRIBUTED = _counter(
     name="unattributed_total",
     scope=Scope.NODE,
     help="Resets sent for packets of which the network namespace is unknown.",
-    source="tracepoint tcp:tcp_send_reset",
+    source=_SENDING,
 )
 UNCOUNTED = _counter(
     name="uncounted_total",
     scope=Scope.NODE,
     unit=Unit.EVENTS,
     help="Resets missing in the other counters because the map in the kernel was full.",
-    source="tracepoints tcp:tcp_send_reset and tcp:tcp_receive_reset",
+    source=f"{_SENDING}; {_RECEIVING}",
     advice="Raise the probe's option `entries`.",
 )
 METRICS = (SENT, RECEIVED, SENT_BY_KIND, RECEIVED_BY_KIND, SENT_BY_REASON, UNATTRIBUTED, UNCOUNTED)
 
 _ENTRIES = 8192
+_SENT: Final = "a reset sent"
+_RECEIVED: Final = Hook("a reset received", (("receive_reset",), ("receive_fentry",), ("receive_kprobe",)))
+_TRACEPOINT: Final = ("send_reset",)
+_FUNCTIONS: Final = (
+    ("answer4_fentry", "answer6_fentry", "active_fentry"),
+    ("answer4_kprobe", "answer6_kprobe", "active_kprobe"),
+)
+NEWER: Final = Newer("send_reset", "tells_reason")
 
 
 class TcpReset:
@@ -105,6 +117,7 @@ class TcpReset:
     """
 
     def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
+        self._sees_all = counts.newer or counts.chosen[_SENT] != _TRACEPOINT
         self._counts = counts
         self._kinds = counts.kinds()
         self._names = names
@@ -119,7 +132,7 @@ class TcpReset:
             if found is None:
                 continue
             kinds = self._by_kind(found)
-            all_sent = sum(kinds[kind] for kind in SENT_KINDS) if self._counts.newer else None
+            all_sent = sum(kinds[kind] for kind in SENT_KINDS) if self._sees_all else None
             totals.add(pod, (all_sent, sum(kinds[kind] for kind in RECEIVED_KINDS)))
             for kind, number in kinds.items():
                 (sent if kind in SENT_KINDS else received).add(pod, (number,), kind)
@@ -153,9 +166,13 @@ def open_probe(env: Env) -> TcpReset:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpreset", {}).get("entries", _ENTRIES)
     names = reasons.read("sk_rst_reason", PREFIXES, env.sys / KERNEL_BTF)
-    return TcpReset(
-        NetnsCounts("tcpreset", env.sys, ("send_reset", "receive_reset"), entries, newer="tells_reason"), names
-    )
+    return TcpReset(NetnsCounts("tcpreset", env.sys, places(told=names.told), entries, NEWER), names)
+
+
+def places(*, told: bool) -> tuple[Hook, ...]:
+    """Where resets are watched, on a kernel that tells of all of them or on an older one."""
+    ways = (_TRACEPOINT, *_FUNCTIONS) if told else (*_FUNCTIONS, _TRACEPOINT)
+    return (Hook(_SENT, ways), _RECEIVED)
 
 
 PROBE = ProbeSpec(
@@ -164,8 +181,8 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "the programs need bpf_loop"),
-        Requirement(RequirementKind.KERNEL, "Linux 6.10", "older ones tell no reason and hide resets without a socket"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
+        Requirement(RequirementKind.KERNEL, "Linux 6.10", "older ones tell no reason, and need fentry or kprobes"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from exporter.bpf.netns_counts import NetnsCounts
+from exporter.bpf.hooks import Hook
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -51,6 +52,11 @@ UNCOUNTED = _counter(
 METRICS = (TOTAL, SEGMENTS, UNCOUNTED)
 
 _ENTRIES = 8192
+PLACES: Final = (
+    Hook("a segment sent again", (("retransmit_skb",),)),
+    Hook("a SYN-ACK sent again", (("retransmit_synack",),)),
+)
+NEWER: Final = Newer("retransmit_skb", "reports_errors")
 
 
 class TcpRetrans:
@@ -85,8 +91,7 @@ class TcpRetrans:
 def open_probe(env: Env) -> TcpRetrans:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpretrans", {}).get("entries", _ENTRIES)
-    programs = ("retransmit_skb", "retransmit_synack")
-    return TcpRetrans(NetnsCounts("tcpretrans", env.sys, programs, entries, newer="reports_errors"))
+    return TcpRetrans(NetnsCounts("tcpretrans", env.sys, PLACES, entries, NEWER))
 
 
 PROBE = ProbeSpec(
@@ -95,7 +100,7 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "the programs need bpf_loop"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

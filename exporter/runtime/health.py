@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from exporter import __version__
+from exporter.errors import CollectError
 from exporter.model import health
 from exporter.model.metric import IDENTITY_LABELS, Identity, Kind, Metric, Naming
 from exporter.model.snapshot import Snapshot, Status
+from exporter.runtime.attempt import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from exporter.runtime.collector import Costs
 
 # Label values -> number, for one metric.
-_Samples = dict[tuple[str, ...], float]
+Samples: TypeAlias = dict[tuple[str, ...], float]
 
 
 class Health:
@@ -28,14 +30,22 @@ class Health:
         node: node name, put into the identity labels.
         namings: dialects to expose.
         costs: the collector's books.
+        more: further self-metrics, asked each time; one that fails is left out.
     """
 
-    def __init__(self, node: str, namings: Sequence[Naming], costs: Costs) -> None:
+    def __init__(
+        self,
+        node: str,
+        namings: Sequence[Naming],
+        costs: Costs,
+        more: Sequence[Callable[[], Mapping[Metric, Samples]]] = (),
+    ) -> None:
         self.render_seconds = 0.0
         self.current = True  # False while the last cycle is too long ago for its findings to be told
         self._node = node
         self._namings = tuple(namings)
         self._costs = costs
+        self._more = tuple(more)
         self._snapshot: Snapshot | None = None
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
@@ -51,10 +61,10 @@ class Health:
             for naming in self._namings:
                 yield self._family(metric, naming, samples)
 
-    def _samples(self) -> Mapping[Metric, _Samples]:
+    def _samples(self) -> Mapping[Metric, Samples]:
         costs, snapshot = self._costs, self._snapshot
         parts = () if costs.scan is None else costs.scan.parts
-        samples: dict[Metric, _Samples] = {
+        samples: dict[Metric, Samples] = {
             health.BUILD_INFO: {(__version__,): 1},
             health.CYCLES: _one(costs.cycles),
             health.CYCLE_CPU_SECONDS: _one(costs.cpu_seconds),
@@ -64,6 +74,10 @@ class Health:
             health.SCAN_DISAGREEMENTS: {(part.name,): part.disagreements for part in parts},
             health.SCAN_OVER_CAPACITY: {(part.name,): part.over_capacity for part in parts},
         }
+        for ask in self._more:
+            told = attempt(ask)
+            if not isinstance(told, CollectError):
+                samples |= told
         if snapshot is None:
             return samples
         samples[health.CYCLE_TIME] = _one(snapshot.taken_at)
@@ -86,7 +100,7 @@ class Health:
         }
         return samples
 
-    def _family(self, metric: Metric, naming: Naming, samples: _Samples) -> CounterMetricFamily | GaugeMetricFamily:
+    def _family(self, metric: Metric, naming: Naming, samples: Samples) -> CounterMetricFamily | GaugeMetricFamily:
         kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
         family = kind(metric.name_in(naming), metric.help, labels=metric.label_names(naming))
         identity = [self._node if each is Identity.NODE else "" for each in IDENTITY_LABELS[naming]]
@@ -95,7 +109,7 @@ class Health:
         return family
 
 
-def _one(number: float) -> _Samples:
+def _one(number: float) -> Samples:
     return {(): number}
 
 

@@ -1,5 +1,8 @@
 """TCP sockets of a namespace over NETLINK_SOCK_DIAG, both families at once, and no dearer than it must be.
 
+Where the kernel scan walks over the sockets of all namespaces at once (`exporter.sources.socket_scan`) nobody asks this
+reader but to check the scan.
+
 The kernel keeps the connections of all namespaces in one hash table, often 262,144 buckets, and a dump walks all
 of them even for a namespace that has none. Three things make that bearable:
 
@@ -77,6 +80,18 @@ class Listener(NamedTuple):
     limit: int
 
 
+class UsedPorts(NamedTuple):
+    """How many local ports of one range are in use, where which ones was not written down.
+
+    Args:
+        among: the range.
+        used: how many.
+    """
+
+    among: range
+    used: int
+
+
 class Connections(NamedTuple):
     """All TCP sockets of a namespace that do not listen.
 
@@ -91,19 +106,31 @@ class Connections(NamedTuple):
     states: tuple[int, ...]
     rxqueue: int
     txqueue: int
-    ports: frozenset[int]
+    ports: frozenset[int] | UsedPorts
     busiest: int
+
+    def used_ports(self, among: range) -> int | None:
+        """How many local ports of a range are in use; None where those of another range were counted."""
+        if isinstance(self.ports, UsedPorts):
+            return self.ports.used if self.ports.among == among else None
+        return sum(map(among.__contains__, self.ports))
 
 
 _NONE = Connections((0,) * _STATES, 0, 0, frozenset(), 0)
 
 
 class Sockets(NamedTuple):
-    """What one namespace holds, and the circumstances in which its connections were walked."""
+    """What one namespace holds.
+
+    Args:
+        listeners: in the kernel's order.
+        connections: all else.
+        activity: the circumstances in which connections were walked here; None where the kernel scan found them.
+    """
 
     listeners: tuple[Listener, ...]
     connections: Connections
-    activity: Activity
+    activity: Activity | None = None
 
 
 def read(netns: Netns) -> Sockets:
@@ -123,9 +150,9 @@ def nothing_happened(last: Sockets, now: Activity) -> bool:
 
     A handshake that is not complete ends by itself, a queue is emptied by a program, and both without a segment.
     """
-    then = last.connections
+    then, activity = last.connections, last.activity
     quiet = then.rxqueue == then.txqueue == then.states[State.SYN_RECV] == 0
-    return quiet and now.segments == last.activity.segments and None not in now.segments
+    return quiet and activity is not None and now.segments == activity.segments and None not in now.segments
 
 
 def still_holds(last: Sockets, now: Activity, listeners: int) -> bool:

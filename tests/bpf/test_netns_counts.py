@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.bpf.netns_counts import NetnsCounts
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.errors import UnsupportedError
+from exporter.probes import packetloss
 from tests.netns.namespaces import run
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def open_counts() -> Iterator[Callable[..., NetnsCounts]]:
     """Attach the program of packetloss with so much room."""
     opened: list[NetnsCounts] = []
 
-    def make(entries: int, newer: str = "tells_socket") -> NetnsCounts:
-        opened.append(counts := NetnsCounts("packetloss", SYS, ("drop",), entries, newer))
+    def make(entries: int, newer: Newer = packetloss.NEWER) -> NetnsCounts:
+        opened.append(counts := NetnsCounts("packetloss", SYS, packetloss.PLACES, entries, newer))
         return counts
 
     yield make
@@ -89,7 +90,7 @@ def test_the_program_for_older_kernels_runs_where_the_newer_one_does_not(
     make_netns: Callable[[], Namespace], open_counts: Callable[..., NetnsCounts]
 ) -> None:
     namespace = make_netns()
-    newer, older = open_counts(512), open_counts(512, newer="no_such_variable")
+    newer, older = open_counts(512), open_counts(512, newer=Newer("drop", "no_such_variable"))
 
     drop(namespace, 7)
 
@@ -110,4 +111,4 @@ def test_every_namespace_of_the_kernel_is_listed(
 
 def test_without_the_running_kernels_btf_nothing_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="CONFIG_DEBUG_INFO_BTF"):
-        NetnsCounts("packetloss", tmp_path, ("drop",), 512, "tells_socket")
+        NetnsCounts("packetloss", tmp_path, packetloss.PLACES, 512, packetloss.NEWER)

@@ -23,7 +23,7 @@ SECTIONS = {
     "drop_exit": "fexit/kfree_skb",
     "drop_kprobe": "kprobe/kfree_skb",
     "send": "tp_btf/tcp_send_reset",
-    "list_netns": "syscall",
+    "other": "syscall",
 }
 DROP = Hook("a dropped packet", (("drop",), ("drop_entry", "drop_exit"), ("drop_kprobe",)))
 SEND = Hook("a reset sent", (("send",),))
@@ -33,6 +33,7 @@ class Object:
     """Stands in for a BpfObject: names, sections, and what was asked of it."""
 
     path = "some.bpf.o"
+    programs = SECTIONS
 
     def __init__(self) -> None:
         self.choices: list[Choice] = []

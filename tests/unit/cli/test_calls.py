@@ -124,11 +124,21 @@ def test_check_prints_how_every_probe_ended_as_json() -> None:
     rows = json.loads(out)
     assert (code, err) == (0, "")
     assert [row["probe"] for row in rows] == [spec.name for spec in registry.load().probes]
-    shape = {"probe": str, "default": bool, "status": str, "reason": str, "seconds": float, "requires": list}
+    shape = {
+        "probe": str,
+        "default": bool,
+        "status": str,
+        "reason": str,
+        "seconds": float,
+        "requires": list,
+        "programs": list,
+    }
     assert [_shape(row) for row in rows] == [shape] * len(rows)
     assert {row["status"] for row in rows} <= {status.value for status in Status}
     assert all(row["reason"] for row in rows if row["status"] != "ok")
-    assert all(_shape(need) == {"kind": str, "what": str, "why": str} for row in rows for need in row["requires"])
+    for need in (need for row in rows for need in row["requires"]):
+        held = {"held": bool} if need["kind"] == "capability" else {}
+        assert _shape(need) == {"kind": str, "what": str, "why": str, **held}
 
 
 def test_check_names_every_probe_for_people() -> None:

@@ -84,6 +84,8 @@ def test_without_a_file_everything_has_its_default(monkeypatch: pytest.MonkeyPat
         timestamps=False,
         namings=(Naming.KUBESKOOP,),
         kernel_scan=True,
+        ebpf_stats=False,
+        drop_privileges=True,
         max_series=200_000,
         probes=REGISTRY.probes[:2],
         options={"softnet": {}, "tcp": {"extra": ()}},
@@ -102,16 +104,22 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         "listen": "127.0.0.1:0",
         "node": "worker-1",
         "logLevel": "debug",
+        "security": {"dropPrivileges": False},
         "metrics": {
             "interval": 15,
             "timestamps": True,
             "naming": "both",
             "kernelScan": False,
+            "ebpfStats": True,
             "maxSeries": 10,
             "probes": ["softnet", {"name": "tuned", "args": {"depth": 7, "share": 1, "exact": True, "mode": "slow"}}],
         },
     }
-    given = {key for key in content if key != "metrics"} | {f"metrics.{key}" for key in content["metrics"]}  # type: ignore[union-attr] # a mapping
+    given = {
+        f"{key}.{name}" if name else key
+        for key, value in content.items()
+        for name in (value if isinstance(value, dict) else [""])
+    }
     assert given == {setting.key for setting in SETTINGS}
     assert load(yaml.safe_dump(content)) == config.Config(
         host="127.0.0.1",
@@ -122,6 +130,8 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         timestamps=True,
         namings=(Naming.KUBESKOOP, Naming.INSPECTOR),
         kernel_scan=False,
+        ebpf_stats=True,
+        drop_privileges=False,
         max_series=10,
         probes=(REGISTRY.probes[0], REGISTRY.probes[2]),
         options={"softnet": {}, "tuned": {"depth": 7, "share": 1, "exact": True, "mode": "slow"}},

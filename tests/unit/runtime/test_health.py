@@ -9,17 +9,49 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from exporter import __version__
+from exporter.bpf.running import Fill, Program, Running, State
 from exporter.model import health as declared
 from exporter.model.metric import Naming
 from exporter.model.snapshot import Snapshot, Status, Table
 from exporter.runtime.collector import Costs
-from exporter.runtime.health import Health, statuses
+from exporter.runtime.health import Health, Samples, statuses
+from exporter.runtime.programs import Programs
 from tests.unit.runtime.worlds import HOST, POD_A, metric, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from exporter.model.metric import Metric
 
 REASONS = [("tcp", Status.OK, ""), ("slab", Status.UNSUPPORTED, "may not be read"), ("ipvs", Status.DISABLED, "off")]
+
+HELD: Mapping[Metric, Samples] = {declared.CAPABILITY_HELD: {("tcp", "CAP_SYS_ADMIN"): False}}
+LOADED = Running(
+    "flow",
+    (
+        Program("on_send", "tp_btf/send", State.ATTACHED, 31, 0.5, 2),
+        Program("on_send_kprobe", "kprobe/send", State.NOT_LOADED),
+        Program("list", "syscall", State.ON_DEMAND, None, None, 0),
+    ),
+    {"map_full": 3, "lost": 0, "suppressed": 7},
+    (Fill("counts", 5, 8192),),
+)
+
+_E = "kubeskoop_exporter_ebpf"
+OF_PROGRAMS = {  # further label values in the order of their names: hook, object, program, state
+    (f"{_E}_program_state", "tp_btf/send", "flow", "on_send", "attached"): 1,
+    (f"{_E}_program_state", "kprobe/send", "flow", "on_send_kprobe", "not_loaded"): 1,
+    (f"{_E}_program_state", "syscall", "flow", "list", "on_demand"): 1,
+    (f"{_E}_program_runs_total", "flow", "on_send"): 31,
+    (f"{_E}_program_run_seconds_total", "flow", "on_send"): 0.5,
+    (f"{_E}_program_skipped_runs_total", "flow", "on_send"): 2,
+    (f"{_E}_program_skipped_runs_total", "flow", "list"): 0,
+    (f"{_E}_faults_total", "map_full", "flow"): 3,
+    (f"{_E}_faults_total", "lost", "flow"): 0,
+    (f"{_E}_faults_total", "suppressed", "flow"): 7,
+    (f"{_E}_map_entries", "counts", "flow"): 5,
+    (f"{_E}_map_max_entries", "counts", "flow"): 8192,
+}
 
 
 def _snapshot() -> Snapshot:
@@ -43,7 +75,12 @@ def _own(families: Iterable[object]) -> dict[tuple[str, ...], float]:
 def _health(*namings: Naming) -> Health:
     costs = Costs(cycles=3, cpu_seconds=0.5, namespaces_gone=2)
     costs.series_dropped["tcp"] = 7
-    return Health("node-a", namings or (Naming.KUBESKOOP,), costs)
+    programs = Programs(count_runs=False, survey=lambda **_: (LOADED,))
+    return Health("node-a", namings or (Naming.KUBESKOOP,), costs, (_fail, programs.samples, lambda: HELD))
+
+
+def _fail() -> Mapping[Metric, Samples]:
+    raise ValueError("a defect")
 
 
 def test_before_the_first_cycle_only_what_is_known_is_told() -> None:
@@ -54,6 +91,8 @@ def test_before_the_first_cycle_only_what_is_known_is_told() -> None:
         ("kubeskoop_exporter_cycle_cpu_seconds_total",): 0.5,
         ("kubeskoop_exporter_namespaces_gone_total",): 2,
         ("kubeskoop_exporter_render_duration_seconds",): 0,
+        ("kubeskoop_exporter_capability_held", "CAP_SYS_ADMIN", "tcp"): 0,
+        **OF_PROGRAMS,
     }
 
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * How long packets wait in the queue of a device, and how long its driver takes to accept them, per network namespace.
+ *
+ * Hooks: net:net_dev_queue, net:net_dev_start_xmit, net:net_dev_xmit. Queue: from the first to the second, bridges,
+ * tunnels and other devices on the way counted each; a packet that the kernel cuts into segments in between is another
+ * packet afterwards and left out. Driver: from the second to the third, on one CPU; that of a device that hands on to
+ * another one contains the other's. Kernel: 5.17, for netns_list.h.
+ */
+#include "netns_times.h"
+#include "packets.h"
+#include "vmlinux.h"
+
+enum kind {
+	KIND_QDISC,
+	KIND_NETDEV,
+};
+DESCRIBED(enum kind);
+
+/* One inside the other at the most: the kernel's XMIT_RECURSION_LIMIT. */
+#define NESTED 8
+
+struct handover {
+	__u64 skb;
+	__u64 since;
+};
+
+/* Drivers at work on this CPU, each called by the one before it. */
+struct handovers {
+	struct handover made[NESTED];
+	__u32 depth;
+	__u32 padding;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct handovers);
+} handovers SEC(".maps");
+
+static __always_inline struct handovers *handovers_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&handovers, &zero);
+}
+
+static __always_inline void handover_begin(__u64 skb, __u64 now)
+{
+	struct handovers *here = handovers_here();
+	__u32 depth;
+
+	if (!here)
+		return;
+	depth = here->depth;
+	if (depth >= NESTED) /* some end was not seen, as when an interrupt sends while a program runs */
+		depth = 0;
+	here->made[depth].skb = skb;
+	here->made[depth].since = now;
+	here->depth = depth + 1;
+}
+
+/* When the driver was called, 0 when that was not seen; with it ends what it had called. */
+static __always_inline __u64 handover_end(__u64 skb)
+{
+	struct handovers *here = handovers_here();
+
+	if (!here)
+		return 0;
+	for (int depth = NESTED - 1; depth >= 0; depth--) {
+		if (depth < here->depth && here->made[depth].skb == skb) {
+			here->depth = depth;
+			return here->made[depth].since;
+		}
+	}
+	return 0;
+}
+
+SEC("tp_btf/net_dev_queue")
+int net_dev_queue(__u64 *ctx)
+{
+	const struct sk_buff *skb = (void *)ctx[0];
+
+	packet_begin((__u64)skb, KIND_QDISC, skb->dev->nd_net.net->net_cookie);
+	return 0;
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+int net_dev_start_xmit(__u64 *ctx)
+{
+	__u64 skb = ctx[0], now = bpf_ktime_get_ns();
+	struct packet waited;
+
+	if (packet_end(skb, &waited))
+		time_in(waited.cookie, KIND_QDISC, now - waited.since);
+	handover_begin(skb, now);
+	return 0;
+}
+
+SEC("tp_btf/net_dev_xmit")
+int net_dev_xmit(__u64 *ctx) /* of the sk_buff only the address is left: it may be freed */
+{
+	const struct net_device *dev = (void *)ctx[2];
+	__u64 since = handover_end(ctx[0]);
+
+	if (since)
+		time_in(dev->nd_net.net->net_cookie, KIND_NETDEV, bpf_ktime_get_ns() - since);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

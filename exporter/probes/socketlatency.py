@@ -1,0 +1,112 @@
+"""TCP data that waits at sockets: what arrived until the program reads it, what was written until TCP sends it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.bpf.attached import attached
+from exporter.bpf.histogram import TIME_BUCKETS
+from exporter.bpf.hooks import Hook
+from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
+from exporter.model.metric import Kind, Metric, Scope, Unit
+from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
+
+if TYPE_CHECKING:
+    from exporter.model.probe import Env
+
+_READ_SOURCE = "tracepoints sock:sk_data_ready (or function sock_def_readable) and tcp:tcp_rcv_space_adjust"
+_WRITE_SOURCE = "tracepoint tcp:tcp_sendmsg_locked (or the function of that name) and net:net_dev_queue"
+
+_metric = partial(Metric, probe="socketlatency", scope=Scope.NETNS)
+_read = partial(
+    _metric,
+    source=_READ_SOURCE,
+    advice="The program does not come to read: look for a CPU limit that throttles it, long pauses, too few threads, "
+    "or connections that nobody accepts.",
+)
+_write = partial(
+    _metric,
+    source=_WRITE_SOURCE,
+    advice="TCP may not send: look for losses and a small congestion window (tcpretrans), a peer that does not read "
+    "and closes its window, or small writes held back without TCP_NODELAY.",
+)
+_SECONDS = {"kind": Kind.HISTOGRAM, "unit": Unit.SECONDS, "buckets": TIME_BUCKETS}
+
+READ = TimeMetrics(
+    slow=_read(
+        name="read1ms",
+        kind=Kind.COUNTER,
+        unit=Unit.EVENTS,
+        help="Times that data lay readable over 1 ms before the program read of it, unless `slow_ms` says otherwise.",
+    ),
+    very_slow=_read(
+        name="read100ms",
+        kind=Kind.COUNTER,
+        unit=Unit.EVENTS,
+        help="Times that data lay readable over 100 ms before the program read of it, unless `very_slow_ms` says "
+        "otherwise.",
+    ),
+    seconds=_read(
+        name="read_seconds",
+        **_SECONDS,
+        help="Time that data lay readable before the program read of it; what is read on at once counts as one.",
+    ),
+)
+WRITE = TimeMetrics(
+    slow=_write(
+        name="write1ms",
+        kind=Kind.COUNTER,
+        unit=Unit.EVENTS,
+        help="Times that written data waited over 1 ms until TCP sent of it, unless `slow_ms` says otherwise.",
+    ),
+    very_slow=_write(
+        name="write100ms",
+        kind=Kind.COUNTER,
+        unit=Unit.EVENTS,
+        help="Times that written data waited over 100 ms until TCP sent of it, unless `very_slow_ms` says otherwise.",
+    ),
+    seconds=_write(
+        name="write_seconds",
+        **_SECONDS,
+        help="Time that written data waited until TCP sent of it; what is sent on at once counts as one.",
+    ),
+)
+UNCOUNTED = uncounted("socketlatency", f"{_READ_SOURCE}, {_WRITE_SOURCE}")
+METRICS = (*READ, *WRITE, UNCOUNTED)
+
+_OPTIONS = options(slow_ms=1, very_slow_ms=100)
+
+# What ends a wait goes before what begins it.
+PLACES = (
+    Hook("data is taken from a socket", (("rcv_space_adjust",),)),
+    Hook("a socket becomes readable", (("data_ready",), ("data_ready_fentry",))),
+    Hook("a segment goes to a device", (("dev_queue",),)),
+    Hook("a program writes by TCP", (("sendmsg",), ("sendmsg_fentry",))),
+)
+
+
+def open_probe(env: Env) -> NetnsLatency:
+    """Load and attach. Raises UnsupportedError, SourceError."""
+    given = Given.read(env, "socketlatency", _OPTIONS)
+    bpf = attached("socketlatency", env.sys, PLACES, variables=given.variables, entries=given.entries)
+    return NetnsLatency(bpf, {"KIND_READ": READ, "KIND_WRITE": WRITE}, UNCOUNTED)
+
+
+PROBE = ProbeSpec(
+    name="socketlatency",
+    summary="How long TCP data waits at sockets until the program reads it, and until TCP sends it.",
+    metrics=METRICS,
+    open=open_probe,
+    requires=(
+        Requirement(
+            RequirementKind.KERNEL,
+            "Linux 6.16 with BTF, or 5.17 that takes fentry programs",
+            "the tracepoint where programs write; bpf_loop",
+        ),
+        Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
+    ),
+    options=_OPTIONS,
+    default=False,  # a program for each packet sent, and for each read and write
+)
