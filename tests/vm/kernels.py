@@ -63,6 +63,10 @@ def get(wanted: str, *, headers: bool = False) -> Kernel:
         subprocess.run(["depmod", "-b", kernel.root, release], check=True)
     if headers and kernel.headers is None:
         _unpack(f"linux-headers-{release}", kernel.root / "headers", ("linux-headers-",))
+    for folder in sorted((kernel.headers or Path()).glob("linux-headers-*")):  # where a guest's compilers look
+        link = kernel.modules / ("source" if folder.name.endswith("-common") else "build")
+        if not link.is_symlink():
+            link.symlink_to(f"/usr/src/{folder.name}")
     return kernel
 
 
