@@ -5,7 +5,8 @@
  *
  * Hooks: net:net_dev_start_xmit and net:netif_receive_skb, which see every device, leave nothing behind and know
  * nothing of qdiscs and their filters. Each packet is counted once: what enters or leaves the node, at its uplinks;
- * what stays on it, where it is sent. Kernel: 5.5, for typed tracepoints.
+ * what stays on it, where it is sent. XDP takes packets away before anybody sees them here, and one that a driver
+ * refuses is counted again when it is offered again. Kernel: 5.5, for typed tracepoints.
  */
 #include "ip_packet.h"
 #include "maps.h"
@@ -15,6 +16,7 @@
 const volatile __u32 with_ports = 0;
 
 #define IFF_LOOPBACK 8 /* linux/if.h */
+#define IFF_EBRIDGE 2 /* enum netdev_priv_flags */
 #define NO_MAC_HEADER 0xffff
 #define SKB_GSO_TCP (1 << 0 | 1 << 4) /* SKB_GSO_TCPV4 and _TCPV6, linux/skbuff.h */
 #define UDP_HEADER 8
@@ -39,6 +41,12 @@ struct {
 	__type(value, struct flow_count);
 } flows SEC(".maps");
 
+enum uplink {
+	UPLINK_COUNTS = 1,
+	UPLINK_ABOVE = 2, /* a bond or VLAN: what it receives is counted at a device beneath */
+};
+DESCRIBED(enum uplink);
+
 /* Devices by which packets enter and leave the node. User space keeps this and the next one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -57,11 +65,30 @@ struct {
 	__type(value, __u32);
 } local_addresses SEC(".maps");
 
-static __always_inline int is_uplink(const struct net_device *dev, int ifindex)
+/* Packets whose headers could not be read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} unreadable SEC(".maps");
+
+/* Whether the device with this index, in the namespace of `dev`, is an uplink: 0, or an enum uplink. */
+static __always_inline __u32 uplink_of(const struct net_device *dev, int ifindex)
 {
 	struct device key = {.netns = dev->nd_net.net->ns.inum, .ifindex = ifindex};
+	__u32 *uplink = bpf_map_lookup_elem(&uplinks, &key);
 
-	return bpf_map_lookup_elem(&uplinks, &key) != NULL;
+	return uplink ? *uplink : 0;
+}
+
+static __always_inline void count_unreadable(void)
+{
+	__u32 zero = 0;
+	__u64 *count = bpf_map_lookup_elem(&unreadable, &zero);
+
+	if (count)
+		add(count, 1);
 }
 
 /* Headers of each segment, from the link's to TCP's or UDP's, in bytes. */
@@ -107,28 +134,101 @@ static __always_inline void count_frame(const struct sk_buff *skb, struct ip_pac
 	}
 }
 
+static __always_inline int is_bridge(const struct net_device *dev)
+{
+	return !!(BPF_CORE_READ_BITFIELD_PROBED(dev, priv_flags) & IFF_EBRIDGE);
+}
+
+static __always_inline int stays_here(const struct ip_packet *packet)
+{
+	return bpf_map_lookup_elem(&local_addresses, packet->tuple.dst) &&
+	       bpf_map_lookup_elem(&local_addresses, packet->tuple.src);
+}
+
+/* Whether its connection is known, and it is not a reply. A kernel without connection tracking lacks the types. */
+static __always_inline int may_be_redirected(const struct sk_buff *skb)
+{
+	return bpf_core_type_exists(struct nf_conn) && bpf_core_field_exists(struct sk_buff, _nfct) &&
+	       (skb->_nfct & ~CT_INFO) && (skb->_nfct & CT_INFO) < CT_REPLY;
+}
+
+/* An address as the kernel keeps it, like those of the packet. */
+static __always_inline void take_address(const struct ip_packet *packet, __u8 *to, const __u8 *from)
+{
+	if (packet->version >> 4 == 4)
+		map_ipv4(to, from);
+	else
+		__builtin_memcpy(to, from, 16);
+}
+
+/*
+ * Whether a packet on its way through the node had another destination, a Service's, when it came: then its sender did
+ * not count it. Its source becomes the one it had then.
+ */
+static __always_inline int was_redirected(const struct sk_buff *skb, struct ip_packet *packet)
+{
+	const struct nf_conn *connection = (void *)(skb->_nfct & ~CT_INFO);
+	__u64 came_for[2], *goes_to = (void *)packet->tuple.dst;
+	__u8 address[16];
+
+	bpf_core_read(address, sizeof(address), &connection->tuplehash[0].tuple.dst.u3);
+	take_address(packet, (void *)came_for, address);
+	if (came_for[0] == goes_to[0] && came_for[1] == goes_to[1])
+		return 0;
+	bpf_core_read(address, sizeof(address), &connection->tuplehash[0].tuple.src.u3);
+	take_address(packet, packet->tuple.src, address);
+	return 1;
+}
+
+static __always_inline void count_at_uplink(const struct sk_buff *skb, const unsigned char *at,
+					    const unsigned char *frame)
+{
+	struct ip_packet packet = {};
+
+	if (parse_ip(&packet, skb, at))
+		count_frame(skb, &packet, frame);
+	else
+		count_unreadable();
+}
+
+/* At the first device that it passes. One that has a handler is a port of another, where the packet has been. */
+static __always_inline void count_made_here(const struct sk_buff *skb, const struct net_device *dev,
+					    const unsigned char *at)
+{
+	struct ip_packet packet = {};
+
+	if (!dev->rx_handler && parse_ip(&packet, skb, at) && stays_here(&packet))
+		count_frame(skb, &packet, skb->data);
+}
+
+/* At the last device: a bridge passes it on to a port, unless it went from port to port only. */
+static __always_inline void count_redirected(const struct sk_buff *skb, const struct net_device *dev,
+					     const unsigned char *at)
+{
+	struct ip_packet packet = {};
+
+	if (!is_bridge(dev) && !uplink_of(dev, skb->skb_iif) && parse_ip(&packet, skb, at) &&
+	    was_redirected(skb, &packet) && stays_here(&packet))
+		count_frame(skb, &packet, skb->data);
+}
+
 SEC("tp_btf/net_dev_start_xmit")
 int start_xmit(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
 	const struct net_device *dev = (void *)ctx[1];
 	const unsigned char *at = ip_of_sent(skb);
-	struct ip_packet packet = {};
 
 	if (!at)
 		return 0;
-	if (is_uplink(dev, dev->ifindex)) {
-		if (parse_ip(&packet, skb, at))
-			count_frame(skb, &packet, skb->data);
-		else
-			count_fault(FAULT_LOST);
+	if (uplink_of(dev, dev->ifindex) == UPLINK_COUNTS)
+		count_at_uplink(skb, at, skb->data);
+	else if (dev->flags & IFF_LOOPBACK)
 		return 0;
-	}
-	/* A device that has a handler is a port of one above it, where the packet has been. */
-	if (skb->skb_iif || dev->rx_handler || dev->flags & IFF_LOOPBACK || !parse_ip(&packet, skb, at))
-		return 0;
-	if (bpf_map_lookup_elem(&local_addresses, packet.tuple.dst))
-		count_frame(skb, &packet, skb->data);
+	else if (!skb->skb_iif)
+		count_made_here(skb, dev, at);
+	else if (may_be_redirected(skb))
+		count_redirected(skb, dev, at);
 	return 0;
 }
 
@@ -137,21 +237,13 @@ int receive(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
 	const struct net_device *dev = skb->dev;
-	const unsigned char *at, *frame;
-	struct ip_packet packet = {};
-	__u16 mac_header;
+	const unsigned char *at;
 
-	if (!is_uplink(dev, dev->ifindex))
+	if (uplink_of(dev, dev->ifindex) != UPLINK_COUNTS)
 		return 0;
 	at = ip_of_received(skb);
-	if (!at)
-		return 0;
-	mac_header = skb->mac_header;
-	frame = mac_header == NO_MAC_HEADER ? skb->data : skb->head + mac_header;
-	if (parse_ip(&packet, skb, at))
-		count_frame(skb, &packet, frame);
-	else
-		count_fault(FAULT_LOST);
+	if (at)
+		count_at_uplink(skb, at, skb->mac_header == NO_MAC_HEADER ? skb->data : skb->head + skb->mac_header);
 	return 0;
 }
 

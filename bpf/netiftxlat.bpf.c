@@ -5,7 +5,7 @@
  * Hooks: net:net_dev_queue, net:net_dev_start_xmit, net:net_dev_xmit. Queue: from the first to the second, bridges,
  * tunnels and other devices on the way counted each; a packet that the kernel cuts into segments in between is another
  * packet afterwards and left out. Driver: from the second to the third, on one CPU; that of a device that hands on to
- * another one contains the other's. Kernel: 5.17, for netns_list.h.
+ * another one contains the other's. Kernel: 5.12, for the atomic exchange.
  */
 #include "netns_times.h"
 #include "packets.h"
@@ -80,20 +80,19 @@ static __always_inline __u64 handover_end(__u64 skb)
 SEC("tp_btf/net_dev_queue")
 int net_dev_queue(__u64 *ctx)
 {
-	const struct sk_buff *skb = (void *)ctx[0];
-
-	packet_begin((__u64)skb, KIND_QDISC, skb->dev->nd_net.net->net_cookie);
+	packet_begin(ctx[0], KIND_QDISC);
 	return 0;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
 int net_dev_start_xmit(__u64 *ctx)
 {
+	const struct net_device *dev = (void *)ctx[1];
 	__u64 skb = ctx[0], now = bpf_ktime_get_ns();
 	struct packet waited;
 
 	if (packet_end(skb, &waited))
-		time_in(waited.cookie, KIND_QDISC, now - waited.since);
+		time_in(dev->nd_net.net->net_cookie, KIND_QDISC, now - waited.since);
 	handover_begin(skb, now);
 	return 0;
 }

@@ -8,16 +8,10 @@
  * Sockets in use are counted per CPU and protocol. Which place a protocol has is drawn when it is registered, so
  * the list of protocols is searched for their names; the netlink socket that every namespace has is a way in.
  */
+#include "name.h"
 #include "percpu.h"
 
 #define MOST_PROTOCOLS 64 /* as many as the kernel has places for */
-
-/* The longest name sought has six letters; what compares eight at once can tell them apart. */
-union name {
-	char text[8];
-	__u64 number;
-};
-#define NAME(of) (((union name){.text = of}).number)
 
 struct row {
 	__u64 inode;

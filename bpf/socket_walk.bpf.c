@@ -28,6 +28,7 @@
 #define STATES 16
 
 #define FAMILY_IP6 10
+#define USER_DATA_PSOCK 4ul /* in sk_user_data: the rest of it points to a struct sk_psock */
 #define LISTENING_NULLS_BASE (1u << 29) /* numbers of the chains of listeners begin here */
 enum { SYN_RECV = 3, TIME_WAIT = 6, LISTEN = 10, NEW_SYN_RECV = 12 };
 
@@ -37,7 +38,7 @@ const volatile __u64 seed = 0; /* of the hashes, so that no pod can make collisi
 
 struct row {
 	netns_ino inode; /* 0: the namespace ended meanwhile, or has a table of its own */
-	__u32 incomplete; /* there was no room for something of it */
+	__u32 incomplete; /* there was no room for something of it, or the kernel alone knows */
 	__u64 net; /* its address */
 	__u64 cookie;
 	__u64 rxqueue;
@@ -114,7 +115,8 @@ struct found {
 	__u32 receive;
 	__u32 send;
 	__u16 port;
-	__u16 state;
+	__u8 state;
+	__u8 in_sockmap;
 };
 
 static struct place {
@@ -236,6 +238,13 @@ static __always_inline void read_queues(struct found *found, struct tcp_sock *tp
 	found->send = BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 }
 
+/* What waits in a sockmap is unread as well for kernels that count it; they are asked themselves then. */
+static __always_inline int in_sockmap(struct sock *sk)
+{
+	return bpf_core_field_exists(struct sk_psock, msg_tot_len) &&
+	       ((__u64)BPF_CORE_READ(sk, sk_user_data) & USER_DATA_PSOCK);
+}
+
 struct chain {
 	__u64 node;
 	__u32 bucket;
@@ -268,7 +277,7 @@ static long visit(__u32 index, struct chain *chain)
 	found = &chain_sockets[chain->found++ & (CHAIN_ROOM - 1)];
 	found->row = row;
 	found->port = COMMON(skc_num, __u16);
-	found->receive = found->send = 0;
+	found->receive = found->send = found->in_sockmap = 0;
 	if (chain->listening) {
 		found->receive = BPF_CORE_READ((struct sock *)sk, sk_ack_backlog);
 		found->send = BPF_CORE_READ((struct sock *)sk, sk_max_ack_backlog);
@@ -278,6 +287,7 @@ static long visit(__u32 index, struct chain *chain)
 		state = BPF_CORE_READ((struct inet_timewait_sock *)sk, tw_substate);
 	} else {
 		read_queues(found, (struct tcp_sock *)sk);
+		found->in_sockmap = in_sockmap(sk);
 	}
 	found->state = state;
 	found->destination = chain->listening ? 0 : fingerprint(row);
@@ -312,7 +322,7 @@ static __always_inline void add_connection(struct row *row, struct found *found)
 	row->states[found->state & (STATES - 1)]++;
 	row->rxqueue += found->receive;
 	row->txqueue += found->send;
-	if (!times)
+	if (!times || found->in_sockmap)
 		row->incomplete = 1;
 	if (times > row->busiest)
 		row->busiest = times;
@@ -386,6 +396,18 @@ static __always_inline int read_heads(__u64 from, __u64 size)
 	return 0;
 }
 
+/* Those of eight chains that are not empty. */
+__attribute__((noinline)) int follow_eight(__u32 first, __u32 i)
+{
+	for (__u32 j = 0; j < 8; j++) {
+		__u64 head = heads[(i + j) & (HEADS - 1)];
+
+		if (!(head & 1) && first + i + j <= connection_mask)
+			follow(head, first + i + j, 0);
+	}
+	return 0;
+}
+
 static __always_inline void read_connections(__u32 first)
 {
 	__u32 rest = connection_mask + 1 - first;
@@ -395,11 +417,8 @@ static __always_inline void read_connections(__u32 first)
 	for (__u32 i = 0; i < HEADS && i < rest; i += 8) {
 		__u64 *eight = heads + i;
 
-		if (eight[0] & eight[1] & eight[2] & eight[3] & eight[4] & eight[5] & eight[6] & eight[7] & 1)
-			continue;
-		for (__u32 j = 0; j < 8; j++)
-			if (!(eight[j] & 1) && i + j < rest)
-				follow(eight[j], first + i + j, 0);
+		if (!(eight[0] & eight[1] & eight[2] & eight[3] & eight[4] & eight[5] & eight[6] & eight[7] & 1))
+			follow_eight(first, i);
 	}
 }
 

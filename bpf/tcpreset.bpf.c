@@ -55,7 +55,10 @@ int send_reset(__u64 *ctx)
 	return 0;
 }
 
-/* The functions are called for more than they answer: not for resets, and without a socket only on our own behalf. */
+/*
+ * The functions are called for more than they answer: they leave out resets and, without a socket, what is not for this
+ * machine. What they leave out later on, as a signature does not fit, is counted all the same.
+ */
 static __always_inline int is_answered(const struct sock *sk, const struct sk_buff *skb, int version)
 {
 	unsigned char *segment = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);

@@ -72,7 +72,7 @@ class Parts:
 
 def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     """Open the selected probes and wire everything up. A probe that cannot be opened only costs itself."""
-    env = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, config.options)
+    env = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, config.options, kernel_scan=config.kernel_scan)
     _tell_hidden(env)
     running = [RunningProbe(spec, attempt(spec.open, env)) for spec in config.probes]
     selected = {spec.name for spec in config.probes}

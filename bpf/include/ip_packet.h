@@ -41,6 +41,7 @@ struct ip_packet {
 	struct tuple tuple; /* without ports, see read_ports */
 	const unsigned char *transport; /* header after those of IP; NULL in all fragments but the first */
 	const unsigned char *end; /* of what is in one piece */
+	__u8 version; /* of IP, in the upper four bits */
 };
 
 /* As on the wire, with the fields that are read. */
@@ -130,12 +131,12 @@ static __always_inline int parse_ipv6(struct ip_packet *packet, const unsigned c
 /* Whether the headers at `at`, which are those of IP, could be read. `packet` must be zero. */
 static __always_inline int parse_ip(struct ip_packet *packet, const struct sk_buff *skb, const unsigned char *at)
 {
-	__u8 version;
-
 	packet->end = skb->data + (skb->len - skb->data_len);
-	if (!read_header(packet, &version, sizeof(version), at))
+	if (!read_header(packet, &packet->version, sizeof(packet->version), at))
 		return 0;
-	return version >> 4 == 4 ? parse_ipv4(packet, at) : version >> 4 == 6 ? parse_ipv6(packet, at) : 0;
+	if (packet->version >> 4 == 4)
+		return parse_ipv4(packet, at);
+	return packet->version >> 4 == 6 && parse_ipv6(packet, at);
 }
 
 static __always_inline int is_ip(__u16 protocol)

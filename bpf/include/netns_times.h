@@ -3,7 +3,7 @@
  * Times per network namespace and kind, kept under the cookie of the namespace. See netns_list.h for why.
  *
  * The map is not per CPU: a value has 288 bytes, which times the CPUs of a large machine would be too much to read in
- * each cycle, while the packets of one namespace seldom come from many CPUs at once. Needs Linux 5.17 (bpf_loop).
+ * each cycle, while the packets of one namespace seldom come from many CPUs at once.
  */
 #ifndef NETNS_TIMES_H
 #define NETNS_TIMES_H

@@ -13,19 +13,17 @@
 #define PACKETS_H
 
 #include "maps.h"
-#include "netns_list.h"
 
 #define PACKETS_PER_SET 4
 
 struct packet {
 	__u64 skb; /* 0: nobody's place */
 	__u64 since;
-	netns_cookie cookie;
 	__u64 kind;
 };
 
 struct packet_set {
-	struct packet packets[PACKETS_PER_SET]; /* two lines of the cache */
+	struct packet packets[PACKETS_PER_SET];
 };
 
 const volatile __u32 packet_sets = 1; /* as many as the map has; both are set before load */
@@ -39,9 +37,10 @@ struct {
 
 static __always_inline struct packet_set *set_of(__u64 skb)
 {
-	__u32 low = skb, set;
+	__u32 low, set;
 
-	asm("" : "+w"(low)); /* a number from here on: with an address the verifier allows no arithmetic */
+	/* A number from here on: with an address the verifier allows no arithmetic. */
+	asm("%0 = %1" : "=w"(low) : "w"((__u32)skb));
 	set = ((__u64)(low * 2654435761u) * packet_sets) >> 32; /* 2^32 over the golden ratio; the lowest bits are 0 */
 	return bpf_map_lookup_elem(&packets, &set);
 }
@@ -66,7 +65,7 @@ static __always_inline struct packet *place_in(struct packet_set *set, __u64 skb
 	return &set->packets[oldest & (PACKETS_PER_SET - 1)]; /* the mask is for the verifier */
 }
 
-static __always_inline void packet_begin(__u64 skb, __u64 kind, netns_cookie cookie)
+static __always_inline void packet_begin(__u64 skb, __u64 kind)
 {
 	struct packet_set *set = set_of(skb);
 	struct packet *here;
@@ -85,7 +84,6 @@ static __always_inline void packet_begin(__u64 skb, __u64 kind, netns_cookie coo
 		}
 	}
 	here->kind = kind;
-	here->cookie = cookie;
 	here->since = bpf_ktime_get_ns();
 }
 

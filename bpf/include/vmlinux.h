@@ -255,10 +255,16 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
+	__u16 sk_protocol;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	int sk_err;
-	int sk_rx_dst_ifindex;
+	void *sk_user_data;
+};
+
+struct sk_psock {
+	__u32 msg_tot_len; /* since Linux 7 */
 };
 
 struct minmax_sample {
@@ -367,19 +373,67 @@ struct Qdisc {
 	const struct Qdisc_ops *ops;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct neighbour {
+	struct hlist_node hash;
+	struct neigh_table *tbl;
+	__u8 nud_state;
+	struct net_device *dev;
+};
+
+struct neigh_hash_table {
+	struct hlist_head *hash_heads;
+	unsigned int hash_shift;
+};
+
+/* Before Linux 6.13 the chains were of neighbours themselves. */
+struct neighbour___chained {
+	struct neighbour *next;
+};
+
+struct neigh_hash_table___chained {
+	struct neighbour **hash_buckets;
+};
+
+struct neigh_table {
+	struct neigh_hash_table *nht;
+};
+
+struct neigh_parms {
+	struct neigh_table *tbl;
+};
+
+struct in_device {
+	struct neigh_parms *arp_parms;
+};
+
+struct inet6_dev {
+	struct neigh_parms *nd_parms;
+};
+
 struct net_device {
 	const struct net_device_ops *netdev_ops;
 	struct pcpu_lstats *lstats;
 	struct pcpu_sw_netstats *tstats;
+	struct inet6_dev *ip6_ptr;
 	unsigned int real_num_rx_queues;
 	possible_net_t nd_net;
 	char name[16];
 	struct list_head dev_list;
 	int ifindex;
 	unsigned int flags;
+	unsigned int priv_flags; /* a bit field in newer kernels */
 	void *rx_handler;
 	struct net_device_stats stats;
 	struct net_device_core_stats *core_stats;
+	struct in_device *ip_ptr;
 	struct Qdisc *qdisc;
 	enum netdev_stat_type pcpu_stat_type : 8;
 	const struct rtnl_link_ops *rtnl_link_ops;
@@ -411,6 +465,7 @@ struct veth_priv {
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	__u64 tstamp; /* of arrival, or of departure: see tstamp_type */
 	unsigned int len;
 	unsigned int data_len;
 	unsigned int end; /* this and the header offsets are from head */
@@ -423,10 +478,15 @@ struct sk_buff {
 	char cb[48];
 	__u8 pkt_type : 3;
 	__u8 encapsulation : 1;
+	__u8 tstamp_type : 2;
 	int skb_iif; /* device that it came in by; 0 where it was made */
 	unsigned long _nfct; /* its connection, and in the lowest three bits its direction */
 	unsigned long _skb_refdst;
 	__u16 protocol; /* network byte order */
+};
+
+struct sk_buff___mono { /* before Linux 6.12 */
+	__u8 mono_delivery_time : 1;
 };
 
 /* Follows the data of an sk_buff, at its end. */
@@ -474,6 +534,8 @@ struct rt6_info {
 
 /* What TCP keeps in sk_buff.cb. */
 struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
 	__u16 tcp_gso_segs;
 	__u8 tcp_flags;
 };

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_pods
 from dashboards.views import label_of, topic
-from exporter.probes import packetloss, tcpreset, tcpretrans
+from exporter.probes import packetloss, tcpreset, tcpretrans, tcptwrcv
 
 _DROP_REASON = (label_of(packetloss.DROPS, "reason"),)
 
@@ -13,7 +13,7 @@ SUBJECT = Subject(
     slug="drops",
     title="Drops and resets",
     description="Which packets the kernel dropped, which connections it or a peer reset, what it sent again, and why.",
-    probes=("packetloss", "tcpreset", "tcpretrans"),
+    probes=("packetloss", "tcpreset", "tcpretrans", "tcptwrcv"),
     tables=(
         worst_pods(
             packetloss.ABNORMAL,
@@ -71,6 +71,13 @@ SUBJECT = Subject(
             (tcpretrans.SEGMENTS, ""),
             keep=(label_of(tcpretrans.SEGMENTS, "kind"),),
             steps=(Step(1, Colour.WATCH),),
+        ),
+        topic(
+            "Segments for connections in TIME_WAIT",
+            "data: the program closed while the peer still sent; rst: the peer ended it hard; syn_refused: ports are "
+            "used again too early, by NAT for example.",
+            (tcptwrcv.SEGMENTS, ""),
+            keep=(label_of(tcptwrcv.SEGMENTS, "kind"),),
         ),
     ),
     rarer=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.panel import Board, Colour, Form, Mapping, Panel, Query, Row, Step
 from dashboards.units import Show
-from dashboards.views import NODES, ON_NODE, SHOWN, TO_NODE, Topic, line, topic
+from dashboards.views import NODES, ON_NODE, SHOWN, TO_NODE, Line, Topic, line, topic
 from exporter.model import health
 from exporter.model.metric import Identity
 from exporter.model.promql import Matcher, aggregate, gauge, rate, topk, total
@@ -129,7 +129,8 @@ _COST = (
         "Kernel scan in use",
         "Nodes on which eBPF finds these numbers of all namespaces at once; on the others each namespace is visited "
         "for them, which costs more and loses nothing.",
-        (health.SCAN_ACTIVE, "{part}", health.PART_LABEL),
+        (health.SCAN_ACTIVE, ""),
+        keep=(health.PART_LABEL,),
     ),
     topic(
         "Kernel scan given up or full",
@@ -137,6 +138,38 @@ _COST = (
         (health.SCAN_DISAGREEMENTS, "disagreements"),
         (health.SCAN_OVER_CAPACITY, "no place"),
         steps=(Step(0.001, Colour.WATCH),),
+    ),
+    topic(
+        "Processor time of eBPF programs",
+        "Share of one processor that each program takes wherever it is hooked in. Empty unless metrics.ebpfStats makes "
+        "the kernel measure it.",
+        (health.PROGRAM_SECONDS, ""),
+        keep=(health.OBJECT_LABEL, health.PROGRAM_LABEL),
+        steps=(Step(0.05, Colour.WATCH),),
+    ),
+    topic(
+        "Events that eBPF missed",
+        "What programs could not count or hand over: full maps and buffers, and events while the program was running "
+        "on the same processor already. Raise the room by the probe's options.",
+        (health.FAULTS, ""),
+        keep=(health.OBJECT_LABEL, health.FAULT_LABEL),
+        steps=(Step(0.1, Colour.WATCH),),
+    ),
+    Topic(
+        "Fullest eBPF maps",
+        "Share of a map's room that is taken. At 100% new namespaces, reasons or connections are not counted.",
+        Show.SHARE,
+        (
+            Line(
+                "{object} {map}",
+                lambda view: view.share(
+                    view.now(health.MAP_ENTRIES, health.OBJECT_LABEL, health.MAP_LABEL),
+                    view.now(health.MAP_ROOM, health.OBJECT_LABEL, health.MAP_LABEL),
+                ),
+            ),
+        ),
+        (Step(0.8, Colour.WATCH), Step(0.95, Colour.BAD)),
+        maximum=1,
     ),
     topic(
         "Namespaces seen",

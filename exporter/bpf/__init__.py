@@ -13,6 +13,8 @@
         counts = Entries(bpf.map("counts"), bind(bpf.btf, "key", Key), bind(bpf.btf, "count", Count))
         for key, count in counts.read(): ...              # one pair per key, per-CPU values summed
 
+`attached.attached("tcpreset", env.sys, hooks)` does this for a probe; `netns_latency` makes tables of times.
+
 Otherwise: `bpf.run("scan", context)` runs a `SEC("syscall")` program once; `bpf.map("rows").mapped()` is the memory
 of an array with BPF_F_MMAPABLE; `bpf.ring("events").consume()` gives records of a ring buffer;
 `bpf.attach("tasks").read()` runs an iterator; `bpf.map(...)` also has lookup, update, delete and read (all entries in

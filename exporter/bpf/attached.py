@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-def attached(
+def attached(  # noqa: PLR0913 -- one place for all that has to happen before load
     name: str,
     sys: Path,
     places: Sequence[Hook],
     *,
     variables: Mapping[str, int] = _NOTHING,
     entries: Mapping[str, int] = _NOTHING,
+    cgroup: Path | None = None,
 ) -> BpfObject:
     """The object `<name>.bpf.o` at work; closing it detaches and unloads.
 
@@ -34,6 +35,7 @@ def attached(
             nothing begins whose end could be missed.
         variables: values of globals, by name.
         entries: sizes of maps, by name.
+        cgroup: to which programs for cgroups attach, see `exporter.bpf.cgroup`.
 
     Raises:
         UnsupportedError: this machine cannot run it; the text says what would change that.
@@ -50,7 +52,10 @@ def attached(
         bpf.load()
         for programs in chosen.values():
             for program in programs:
-                bpf.attach(program)
+                if cgroup is not None and bpf.section(program).lstrip("?").startswith("cgroup"):
+                    bpf.attach_to_cgroup(program, cgroup)
+                else:
+                    bpf.attach(program)
     except BaseException:
         bpf.close()
         raise

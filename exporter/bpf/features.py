@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.bpf import fentry
+from exporter.bpf import bcc, fentry
 from exporter.bpf.elf import sections
 from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
 from exporter.bpf.libbpf import LIBRARY, library
@@ -49,7 +49,7 @@ def survey(
         btf: the kernel's BTF.
         library_name: the shared library to ask through.
     """
-    return (*_of_library(library_name), _kprobes(sys), *_of_btf(btf, objects))
+    return (*_of_library(library_name), _kprobes(sys), *_of_btf(btf, objects), *_of_bcc())
 
 
 def tracepoints(objects: Iterable[Path]) -> dict[str, list[str]]:
@@ -94,6 +94,17 @@ def _of_btf(btf: Path, objects: Iterable[Path]) -> Iterator[Feature]:
     for name, users in tracepoints(objects).items():
         lacking = f"not in {btf}: needs a newer kernel, for {', '.join(users)}"
         yield Feature(f"tracepoint {name}", "" if kernel.has_tracepoint(name) else lacking)
+
+
+def _of_bcc() -> Iterator[Feature]:
+    try:
+        opinions = bcc.opinions()
+    except UnsupportedError as error:
+        yield Feature("bcc", str(error))
+        return
+    yield Feature("bcc", "")
+    for name, offered in opinions.items():
+        yield Feature(f"{name} (says bcc)", "" if offered else "the kernel's symbols do not tell of any")
 
 
 def _answer(name: str, code: int) -> Feature:

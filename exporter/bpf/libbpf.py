@@ -94,6 +94,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
     "bpf_program__set_log_buf": (_int, _pointer, _pointer, _size),
     "bpf_program__fd": (_int, _pointer),
     "bpf_program__attach": (_pointer, _pointer),
+    "bpf_program__attach_cgroup": (_pointer, _pointer, _int),
     "bpf_link__fd": (_int, _pointer),
     "bpf_link__destroy": (_int, _pointer),
     "bpf_iter_create": (_int, _int),

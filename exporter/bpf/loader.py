@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import mmap
+import os
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -29,17 +30,27 @@ if TYPE_CHECKING:
     from exporter.bpf.hooks import Choice
 
 _LOG_BYTES: Final = 1 << 20
-_CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 38: "CAP_PERFMON", 39: "CAP_BPF"}
+_CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 38: "CAP_PERFMON", 39: "CAP_BPF"}
+_STATUS: Final = "/proc/self/status"
+_RELEASE: Final = re.compile(r"(\d+)\.(\d+)")
+_OWN_ACCOUNT: Final = (5, 11)  # before it, maps are locked memory, and libbpf raises the limit of that
 # What the verifier or libbpf say when the kernel is too old for a program, rather than the program wrong.
-_LACKING: Final = re.compile(r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF")
+_LACKING: Final = re.compile(
+    r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF|"
+    r"BPF_STX uses reserved fields"  # of an atomic operation that gives the old value, before Linux 5.12
+)
 _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
 
 def _missing_capabilities() -> list[str]:
-    with open("/proc/self/status", "rb") as status:
+    with open(_STATUS, "rb") as status:
         effective = next(int(line.split()[1], 16) for line in status if line.startswith(b"CapEff:"))
     held = {name for bit, name in _CAPABILITIES.items() if effective >> bit & 1}
-    return [] if "CAP_SYS_ADMIN" in held else sorted({"CAP_BPF", "CAP_PERFMON"} - held)
+    needed = set() if "CAP_SYS_ADMIN" in held else {"CAP_BPF", "CAP_PERFMON"}
+    release = _RELEASE.match(os.uname().release)
+    if release and (int(release[1]), int(release[2])) < _OWN_ACCOUNT:
+        needed.add("CAP_SYS_RESOURCE")
+    return sorted(needed - held)
 
 
 class Link:
@@ -241,7 +252,28 @@ class BpfObject:
         Raises UnsupportedError when the kernel refuses, for example because there is no such tracepoint.
         """
         self._library.said.clear()
-        handle = self._call["bpf_program__attach"](self._program(program))
+        return self._linked(program, self._call["bpf_program__attach"](self._program(program)))
+
+    def attach_to_cgroup(self, program: str, folder: Path) -> Link:
+        """Attach a program of a section `cgroup_skb/...` to a cgroup and all below it, otherwise as `attach`.
+
+        Args:
+            program: its name.
+            folder: of the cgroup, where cgroup2 is mounted.
+        """
+        self._library.said.clear()
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnsupportedError(
+                f"{self.path}: {program} cannot be attached to {folder}: {error.strerror}"
+            ) from error
+        try:
+            return self._linked(program, self._call["bpf_program__attach_cgroup"](self._program(program), descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _linked(self, program: str, handle: int | None) -> Link:
         if not handle:
             reason = "; ".join([self._library.reason(ctypes.get_errno()), *self._library.said])
             raise UnsupportedError(f"{self.path}: {program} ({self.programs[program]}) cannot be attached: {reason}")

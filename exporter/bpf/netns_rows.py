@@ -56,7 +56,6 @@ class NetnsRows(Generic[R]):
         except BaseException:
             self._bpf.close()
             raise
-        self._places: dict[int, int] = {}
         self._rows: dict[int, R] = {}
         self.over_capacity = 0
 
@@ -72,26 +71,22 @@ class NetnsRows(Generic[R]):
         code = self._bpf.run("scan")
         if code:
             raise SourceError("the kernel scan", "a scan that ends well", code)
-        seen, rows = _OUTCOME.unpack_from(self._outcome)
-        places = range(0, rows * self._width, self._width)
-        self._places = {_INODE.unpack_from(self._memory, place)[0]: place for place in places}
-        self._places.pop(0, None)  # those that ended while they were read
-        self._rows = {inode: row for inode, row in self._rows.items() if inode in self._places}
-        self.over_capacity = seen - rows
+        seen, count = _OUTCOME.unpack_from(self._outcome)
+        known, self._rows = self._rows, {}
+        for place in range(0, count * self._width, self._width):
+            content = self._memory[place : place + self._width]
+            (inode,) = _INODE.unpack_from(content)
+            row = known.get(inode)
+            self._rows[inode] = self._decode(content) if row is None or row.content != content else row
+        self._rows.pop(0, None)  # those that ended while they were read
+        self.over_capacity = seen - count
 
     def row(self, inode: int) -> R | None:
         """What was found in a namespace; None for one that is new, gone, or beyond the capacity.
 
         While nothing changes in the namespace it is the same object, so that nothing has to be decoded again.
         """
-        place = self._places.get(inode)
-        if place is None:
-            return None
-        content = self._memory[place : place + self._width]
-        row = self._rows.get(inode)
-        if row is None or row.content != content:
-            row = self._rows[inode] = self._decode(content)
-        return row
+        return self._rows.get(inode)
 
     def close(self) -> None:
         """Unload; rows stay usable."""

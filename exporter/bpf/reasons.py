@@ -8,6 +8,7 @@ from exporter.bpf.kernel_btf import KernelBtf
 from exporter.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -27,9 +28,15 @@ class Reasons:
         self.told = bool(values)
         self._names = {number: _without(name, by_length) for name, number in values.items()}
 
+    def learn(self, numbers: Iterable[int]) -> None:
+        """Look up numbers that may be new; an enum is known from the beginning."""
+
     def __getitem__(self, number: int) -> str:
         """Name of a reason."""
         return self._names.get(number) or f"reason_{number}"
+
+    def close(self) -> None:
+        """Give back what is open; an enum is read and done with."""
 
 
 def _without(name: str, prefixes: list[str]) -> str:

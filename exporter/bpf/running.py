@@ -24,11 +24,13 @@ from exporter.errors import CollectError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from exporter.bpf.hooks import Choice
     from exporter.bpf.loader import BpfObject
 
 _INFO: Final = struct.Struct("=192x3Q")  # struct bpf_prog_info: run_time_ns, run_cnt, recursion_misses
 _RUN_TIME: Final = 0  # BPF_STATS_RUN_TIME of enum bpf_stats_type
 _NANOSECONDS: Final = 1e-9
+_WITHOUT_A_PLACE: Final = frozenset({"syscall", "raw_tp"})  # sections of programs that are only ever run on demand
 
 _lock = threading.Lock()  # nobody closes the descriptors that a survey is just reading
 _loaded: WeakValueDictionary[int, BpfObject] = WeakValueDictionary()
@@ -87,12 +89,14 @@ class Running(NamedTuple):
         faults: what it could not count or tell, by `enum fault` of bpf/include/maps.h: `map_full`, `lost`,
             `suppressed`. Empty for an object that counts none.
         maps: those that are read as a whole.
+        choices: how its places in the kernel are watched, where there are several ways.
     """
 
     name: str
     programs: Sequence[Program]
     faults: Mapping[str, int]
     maps: Sequence[Fill]
+    choices: Sequence[Choice] = ()
 
 
 class RunCounting:
@@ -142,7 +146,8 @@ def survey(*, counted: bool = False) -> tuple[Running, ...]:
         for bpf in _loaded.values():
             seen[bpf.name] += 1
             name = bpf.name if seen[bpf.name] == 1 else f"{bpf.name}-{seen[bpf.name]}"
-            found.append(Running(name, tuple(_programs(bpf, counted=counted)), _faults(bpf), tuple(_fills(bpf))))
+            programs = tuple(_programs(bpf, counted=counted))
+            found.append(Running(name, programs, _faults(bpf), tuple(_fills(bpf)), tuple(bpf.choices)))
     return tuple(found)
 
 
@@ -155,7 +160,7 @@ def _programs(bpf: BpfObject, *, counted: bool) -> Iterator[Program]:
         except CollectError:
             yield Program(name, hook, State.NOT_LOADED)
             continue
-        idle = State.ON_DEMAND if hook == "syscall" else State.DETACHED
+        idle = State.ON_DEMAND if hook in _WITHOUT_A_PLACE else State.DETACHED
         state = State.ATTACHED if name in attached else idle
         nanoseconds, runs, skipped = _info(descriptor)
         told = counted or runs > 0

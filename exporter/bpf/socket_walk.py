@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
     Args:
         inode: as in /proc/<pid>/ns/net; 0 where the row counts for nothing.
-        incomplete: not 0 when something had no room.
+        incomplete: not 0 when something had no room, or only the kernel itself can tell it.
         net: its address in the kernel, with its cookie its identity there.
         cookie: never given away again.
         rxqueue: bytes received and not yet read.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from exporter.bpf.features import Feature
+    from exporter.bpf.hooks import Choice
     from exporter.bpf.running import Program, Running
     from exporter.model.probe import Requirement
     from exporter.model.snapshot import Outcome
@@ -34,6 +35,7 @@ def checked(
         objects: the loaded eBPF objects.
     """
     programs = {each.name: [_program(program) for program in each.programs] for each in objects}
+    places = {each.name: [_place(choice) for choice in each.choices] for each in objects}
     rows = []
     for outcome in sorted(outcomes, key=lambda outcome: outcome.probe):
         spec = registry.probe(outcome.probe)
@@ -47,6 +49,7 @@ def checked(
                 "seconds": round(outcome.seconds, 6),
                 "requires": requirements,
                 "programs": programs.get(outcome.probe, []),
+                "places": places.get(outcome.probe, []),
             }
         )
     return rows
@@ -61,6 +64,10 @@ def _program(program: Program) -> dict[str, Any]:
     return {"name": program.name, "hook": program.hook, "state": program.state.value, "skipped": program.skipped}
 
 
+def _place(choice: Choice) -> dict[str, Any]:
+    return {"place": choice.place, "programs": list(choice.programs), "passed_over": list(choice.passed_over)}
+
+
 def check_text(rows: list[dict[str, Any]]) -> str:
     """The same for people: one line per probe, its requirements below where they matter."""
     width = max(len(row["probe"]) for row in rows)
@@ -72,6 +79,8 @@ def check_text(rows: list[dict[str, Any]]) -> str:
             lacking = "" if need.get("held", True) else ", which is not held"
             lines.append(f"{'':<{width}}  needs {need['what']} ({need['kind']}{lacking}): {need['why']}")
         lines += [f"{'':<{width}}  {each['hook']} ({each['name']}): {each['state']}" for each in row["programs"]]
+        for each in row["places"]:
+            lines += [f"{'':<{width}}  {each['place']} is not watched by {reason}" for reason in each["passed_over"]]
     return "\n".join(lines)
 
 

@@ -88,7 +88,11 @@ class Renderer:
         known = self._layouts.get((table.metrics, naming))
         if known is not None and known.keys == keys:
             return known
-        return _Layout(keys, self._label_blocks(keys, table.metrics[0], naming))
+        # Pods come and go one by one: whose labels are known keep them.
+        blocks = dict(zip(known.keys, known.blocks, strict=True)) if known is not None else {}
+        new = [key for key in keys if key not in blocks]
+        blocks |= zip(new, self._label_blocks(new, table.metrics[0], naming), strict=True)
+        return _Layout(keys, [blocks[key] for key in keys])
 
     def _lines(
         self, layout: _Layout, metric: Metric, naming: Naming, numbers: tuple[Value | None, ...], stamp: bytes

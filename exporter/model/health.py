@@ -33,6 +33,9 @@ FAULT_LABEL = Label(
     values=("map_full", "lost", "suppressed", "unfinished"),
 )
 MAP_LABEL = Label(name="map", help="eBPF map within its object.", budget=16)
+NEEDED_BY_LABEL = Label(
+    name="probe", help="Name of the probe; namespaces: finding and visiting pods, for all; kernel_scan.", budget=64
+)
 CAPABILITY_LABEL = Label(name="capability", help="Linux capability, for example CAP_BPF.", budget=41)
 VERSION_LABEL = Label(name="version", help="Version of the exporter.", budget=1)
 JOB_LABEL = Label(name="job", help="Scrape job.", budget=1)
@@ -196,8 +199,8 @@ CAPABILITY_HELD = _own(
     name="capability_held",
     kind=Kind.GAUGE,
     unit=Unit.STATE,
-    help="Whether the exporter holds a capability that the probe declares, 1 or 0.",
-    labels=(PROBE_LABEL, CAPABILITY_LABEL),
+    help="Whether the exporter holds a capability that is declared to be needed, 1 or 0.",
+    labels=(NEEDED_BY_LABEL, CAPABILITY_LABEL),
     advice="`net-exporter check` says what is missing without it; grant it in the container's security context.",
 )
 BUILD_INFO = _own(

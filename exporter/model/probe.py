@@ -31,6 +31,7 @@ class Env:
         netns_dir: where `ip netns` keeps named namespaces.
         node: name of this node, as put into labels.
         options: probe name -> option name -> value, from the configuration.
+        kernel_scan: whether eBPF programs may find in one run what sources would read file by file.
     """
 
     proc: Path
@@ -38,6 +39,7 @@ class Env:
     netns_dir: Path
     node: str
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    kernel_scan: bool = True
 
 
 class Counters(Protocol):

@@ -68,11 +68,12 @@ class Fd:
 
 def open_probe(env: Env) -> Fd:
     """All processes in one run of a program where the kernel allows that, otherwise link by link."""
-    try:
-        return Fd(DescriptorScan(env.proc, env.sys))
-    except CollectError as error:
-        log.info("fd: read from %s/<pid>/fd, as %s", env.proc, error)
-        return Fd(DescriptorLinks(str(env.proc)))
+    if env.kernel_scan:
+        try:
+            return Fd(DescriptorScan(env.proc, env.sys))
+        except CollectError as error:
+            log.info("fd: read from %s/<pid>/fd, as %s", env.proc, error)
+    return Fd(DescriptorLinks(str(env.proc)))
 
 
 PROBE = ProbeSpec(

@@ -89,11 +89,12 @@ class IoProbe:
 
 def open_probe(env: Env) -> IoProbe:
     """All processes in one run of a program where the kernel allows that, otherwise file by file."""
-    try:
-        return IoProbe(IoScan(env.proc, env.sys))
-    except CollectError as error:
-        log.info("io: read from %s/<pid>/io, as %s", env.proc, error)
-        return IoProbe(IoFiles(str(env.proc)))
+    if env.kernel_scan:
+        try:
+            return IoProbe(IoScan(env.proc, env.sys))
+        except CollectError as error:
+            log.info("io: read from %s/<pid>/io, as %s", env.proc, error)
+    return IoProbe(IoFiles(str(env.proc)))
 
 
 PROBE = ProbeSpec(

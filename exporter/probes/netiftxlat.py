@@ -3,6 +3,8 @@
 A packet is counted at each device it is handed to, so one that leaves a pod through veth, bridge and uplink is counted
 three times: in the pod's namespace once, in the host's twice. Large packets that the device cuts itself are one packet;
 those that the kernel cuts after the queue are left out.
+
+Off by default: each packet and device costs about 0.4 us more, where the whole way from pod to pod takes about 4 us.
 """
 
 from __future__ import annotations
@@ -106,7 +108,7 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "the programs need bpf_loop"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.12 with BTF", "the programs need an atomic exchange"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

@@ -2,6 +2,9 @@
 
 Every drop is counted by its reason in DROPS. TOTAL leaves out those of `HARMLESS`, where nothing was lost; what the
 kernel does not name (NOT_SPECIFIED) may be a loss and is in it. ABNORMAL are those of `ABNORMAL_REASONS`.
+
+Before Linux 5.17 there are no reasons, and the function that dropped the packet stands for one. It tells a firewall's
+drops, but not which losses are abnormal: that is a gap.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf import reasons
+from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
@@ -33,6 +37,8 @@ HARMLESS: Final = frozenset(
         "TCP_OFOMERGE",  # all of it had been received before
         "TCP_OLD_DATA",
         "TCP_RESET",  # a reset, after it was obeyed
+        "sk_stream_kill_queues",  # as QUEUE_PURGE, where functions stand for reasons
+        "skb_queue_purge",
     }
 )
 
@@ -78,12 +84,13 @@ ABNORMAL_REASONS: Final = frozenset(
     }
 )
 UNICAST: Final = "unicast"
-NETFILTER_REASON: Final = "NETFILTER_DROP"
+NETFILTER_REASONS: Final = ("NETFILTER_DROP", "nf_hook_slow")
 PREFIXES: Final = ("SKB_DROP_REASON_",)
 
 REASON = Label(
     name="reason",
-    help="Reason as the running kernel names it, without SKB_DROP_REASON_; reason_<number> where it has no name.",
+    help="Reason as the running kernel names it, without SKB_DROP_REASON_; reason_<number> where it has no name. "
+    "Before Linux 5.17 the function that dropped the packet.",
     budget=128,
 )
 
@@ -147,7 +154,7 @@ class PacketLoss:
 
     Args:
         counts: what it counts.
-        names: of the kernel's drop reasons.
+        names: of the kernel's drop reasons, or of the functions that stand for them.
     """
 
     def __init__(self, counts: NetnsCounts, names: Reasons) -> None:
@@ -158,6 +165,7 @@ class PacketLoss:
     def collect(self, cycle: Cycle) -> list[Table]:
         """One row per namespace, and one per reason that occurred there."""
         counts = self._counts.read()
+        self._names.learn(each.reason for found in (counts.unknown, *counts.by_netns.values()) for each in found)
         sums, drops = Table((TOTAL, ABNORMAL, NETFILTER)), Table((DROPS,))
         unattributed, uncounted = Table((UNATTRIBUTED,)), Table((UNCOUNTED,))
         for pod in cycle.pids:
@@ -173,8 +181,8 @@ class PacketLoss:
             for kind, number, events in found:
                 if self._kinds[kind] == UNICAST and self._names[number] in ABNORMAL_REASONS:
                     abnormal += events
-            netfilter = by_reason.get(NETFILTER_REASON, 0)
-            sums.add(pod, (total, abnormal, netfilter))
+            netfilter = sum(by_reason.get(name, 0) for name in NETFILTER_REASONS)
+            sums.add(pod, (total, abnormal if self._names.told else None, netfilter))
         for name, events in self._by_reason(counts.unknown).items():
             unattributed.add(cycle.host, (events,), name)
         uncounted.add(cycle.host, (counts.uncounted,))
@@ -191,13 +199,20 @@ class PacketLoss:
     def close(self) -> None:
         """Detach the program."""
         self._counts.close()
+        self._names.close()
 
 
 def open_probe(env: Env) -> PacketLoss:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
     names = reasons.read("skb_drop_reason", PREFIXES, env.sys / KERNEL_BTF)
-    return PacketLoss(NetnsCounts("packetloss", env.sys, PLACES, entries, NEWER), names)
+    if not names.told:
+        names = DropPlaces(env.proc / "kallsyms")
+    try:
+        return PacketLoss(NetnsCounts("packetloss", env.sys, PLACES, entries, NEWER), names)
+    except BaseException:
+        names.close()
+        raise
 
 
 PROBE = ProbeSpec(
@@ -206,7 +221,8 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "older ones tell no reason"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.17", "older ones tell no reason, so nothing is known as abnormal"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

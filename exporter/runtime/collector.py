@@ -146,7 +146,8 @@ class Collector:
         self.costs.cycles += 1
         self.costs.cpu_seconds += run.cpu_seconds
         self.costs.namespaces_gone += len(run.round.gone)
-        readers = {reader_name(reader): took for reader, took in run.round.seconds.items()}
+        seconds = run.round.seconds
+        readers = {reader_name(reader): took for reader, took in seconds.items()} | run.round.scan_seconds
         pods = tuple(ref.pod for ref in refs)
         return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, time.monotonic() - started, readers)
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from exporter.errors import CollectError, NoDataError, UnsupportedError
 from exporter.model.pod import NetnsRef, Pod
 from exporter.runtime.attempt import attempt
-from exporter.sources import mib_scan, state_scan
+from exporter.sources import device_scan, mib_scan, neighbour_scan, socket_scan, state_scan
 from exporter.sources.netns import Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -30,8 +30,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTS: Final[tuple[Part[Any], ...]] = (mib_scan.PART, state_scan.PART)
+PARTS: Final[tuple[Part[Any], ...]] = (
+    mib_scan.PART,
+    state_scan.PART,
+    device_scan.PART,
+    neighbour_scan.PART,
+    socket_scan.PART,
+)
 _MOST_DIFFERENCES: Final = 5  # in a row
+# Namespaces checked per cycle and answer, each of which is visited once more; so starting costs no cycle too much.
+_MOST_CHECKS: Final = 100
 
 
 class RunningPart:
@@ -50,6 +58,7 @@ class RunningPart:
         self._answers: dict[Reader[Any], Answer[Any, Any]] = {answer.reader: answer for answer in part.answers}
         self._believed: dict[Reader[Any], set[int]] = {answer.reader: set() for answer in part.answers}
         self._differed: Counter[tuple[Reader[Any], int]] = Counter()
+        self._runs = 0
         self._scan: Scan[Any] | None = None
         if not reason:
             opened = attempt(part.open)
@@ -68,30 +77,38 @@ class RunningPart:
         """Those it can answer for; none once it has ended."""
         return self._answers.keys() if self.active else frozenset()
 
-    @property
-    def step(self) -> Callable[[], None] | None:
-        """What its time is booked under."""
-        return None if self._scan is None else self._scan.scan
-
     def run(self) -> None:
         """Scan all namespaces. Where that fails, the part is over for good."""
         if self._scan is None:
             return
+        self._runs += 1
         failure = attempt(self._scan.scan)
         if isinstance(failure, CollectError):
             self._end(str(failure), logging.WARNING)
         else:
             self.over_capacity += self._scan.over_capacity
 
-    def doubted(self, reader: Reader[Any], inode: int) -> bool:
-        """Whether it has an answer there that is yet to be checked."""
-        return inode not in self._believed[reader] and self._answer(reader, inode) is not None
+    def doubted(self, reader: Reader[Any], inodes: AbstractSet[int]) -> set[int]:
+        """Namespaces for which it has an answer that is to be checked now; which ones take turns."""
+        unchecked = sorted(i for i in inodes - self._believed[reader] if self._answer(reader, i) is not None)
+        first = self._runs * _MOST_CHECKS % max(len(unchecked), 1)
+        return set((unchecked[first:] + unchecked[:first])[:_MOST_CHECKS])
 
     def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
         """The answers, or the errors that the reader would end in, of the namespaces where they are believed."""
         believed = self._believed[reader]
-        answers = {pod: self._answer(reader, pod.netns) for pod in pods if pod.netns in believed}
+        known = [pod for pod in pods if pod.netns in believed]
+        # Mostly no answer is an error; then all are made without a look at each.
+        answers = attempt(self._answers_of, reader, known)
+        if isinstance(answers, CollectError):
+            answers = {pod: self._answer(reader, pod.netns) for pod in known}
         return {pod: answer for pod, answer in answers.items() if answer is not None}
+
+    def _answers_of(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
+        if self._scan is None:
+            return {}
+        take, row_of = self._answers[reader].take, self._scan.row
+        return {pod: take(row) for pod in pods if (row := row_of(pod.netns)) is not None}
 
     def judge(self, reader: Reader[Any], pod: Pod, before: Any, after: Any) -> None:  # noqa: ANN401 -- the reader's
         """Compare the answer of the latest run with what the reader found, or how it failed, before and after it."""
@@ -158,19 +175,20 @@ class KernelScan:
         """Who can answer for a reader."""
         return next((part for part in self.parts if reader in part.readers), None)
 
-    def run(self, readers: Collection[Reader[Any]], seconds: dict[Callable[..., Any], float]) -> None:
-        """Run the parts that can answer for one of the readers; the time of each is added to `seconds`."""
+    def run(self, readers: Collection[Reader[Any]]) -> dict[str, float]:
+        """Run the parts that can answer for one of the readers; how many seconds each took, by its name."""
+        seconds = {}
         for part in self.parts:
-            step = part.step
-            if step is not None and not part.readers.isdisjoint(readers):
+            if not part.readers.isdisjoint(readers):
                 before = time.perf_counter()
                 part.run()
-                seconds[step] += time.perf_counter() - before
+                seconds[f"kernel_scan.{part.name}"] = time.perf_counter() - before
+        return seconds
 
-    def doubted(self, readers: Iterable[Reader[Any]], inode: int) -> list[Reader[Any]]:
-        """Those that have an answer in a namespace that is yet to be checked."""
-        parts = ((reader, self.part_of(reader)) for reader in readers)
-        return [reader for reader, part in parts if part is not None and part.doubted(reader, inode)]
+    def doubted(self, reader: Reader[Any], inodes: AbstractSet[int]) -> set[int]:
+        """Namespaces for which it has an answer in a reader's stead that is yet to be checked."""
+        part = self.part_of(reader)
+        return set() if part is None else part.doubted(reader, inodes)
 
     def believed(self, reader: Reader[Any], pods: Iterable[Pod]) -> dict[Pod, Any]:
         """What the scan answers for a reader, where that is believed."""
@@ -200,7 +218,7 @@ class KernelScan:
                     after = _read(visitor, own, part.readers)
                     for reader in part.readers:
                         part.judge(reader, own, before[reader], after[reader])
-                    if not any(part.doubted(reader, own.netns) for reader in part.readers):
+                    if not any(part.doubted(reader, {own.netns}) for reader in part.readers):
                         break
         finally:
             visitor.close()

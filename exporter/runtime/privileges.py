@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from exporter.errors import SourceError, UnsupportedError
@@ -170,7 +171,9 @@ def drop(keep: Collection[str]) -> frozenset[str]:
     low, high = (_Sets(half, half, 0) for half in (kept & _LOW, kept >> _WORD))
     _check(libc.capset(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref((_Sets * 2)(low, high))), "capset")
     for task in os.listdir(_TASKS):
-        excess = _names(_masks(f"{_TASKS}/{task}/status")["Prm"] & ~kept)
+        excess: frozenset[str] = frozenset()
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended just then
+            excess = _names(_masks(f"{_TASKS}/{task}/status")["Prm"] & ~kept)
         if excess:
             raise SourceError(f"{_TASKS}/{task}", "no thread older than this, which keeps capabilities", sorted(excess))
     return held()

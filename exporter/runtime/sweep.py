@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
 from exporter.runtime.attempt import attempt
@@ -56,6 +56,7 @@ class Round:
         self.pids: Mapping[Pod, tuple[int, ...]] = {ref.pod: ref.pids for ref in refs}
         self.gone: set[Pod] = set()
         self.seconds: dict[Callable[..., Any], float] = defaultdict(float)
+        self.scan_seconds: dict[str, float] = {}  # by part of the kernel scan
         self._results: dict[Reader[Any], dict[Pod, Any]] = defaultdict(dict)
         self._past = past
         self._scan = scan
@@ -89,9 +90,14 @@ class Round:
         """What readers find before the scan where its answers are yet to be checked."""
         if self._scan is None:
             return []
+        inodes = {ref.pod.netns for ref in self.refs}
+        doubted_in: dict[int, list[Reader[Any]]] = defaultdict(list)
+        for reader in readers:
+            for inode in self._scan.doubted(reader, inodes):
+                doubted_in[inode].append(reader)
         found = []
         for ref in self.refs:
-            doubted = self._scan.doubted(readers, ref.pod.netns)
+            doubted = doubted_in.get(ref.pod.netns)
             if doubted:
                 results = attempt(self._read, visitor, ref, doubted, on_step)
                 if not isinstance(results, CollectError):
@@ -101,7 +107,7 @@ class Round:
     def _ask_scan(self, readers: Collection[Reader[Any]]) -> None:
         if self._scan is None:
             return
-        self._scan.run(readers, self.seconds)
+        self.scan_seconds = self._scan.run(readers)
         pods = [ref.pod for ref in self.refs]
         for reader in readers:
             before = time.perf_counter()
@@ -162,19 +168,18 @@ class Round:
         """
         absent: CollectError | None = None
         found = False
-        results = self._results.get(reader, {})
+        results: dict[Pod, Any] = self._results.get(reader, {})
         for ref in self.refs:
             pod = ref.pod
-            result = results.get(pod)
-            if pod not in results or pod in self.gone or isinstance(result, GoneError):
-                continue
-            if isinstance(result, UnsupportedError | NoDataError):
-                absent = result
-                continue
+            result: Any = results.get(pod)
             if isinstance(result, CollectError):
-                raise result
-            found = True
-            yield pod, cast("T", result)
+                if isinstance(result, UnsupportedError | NoDataError):
+                    absent = result
+                elif not isinstance(result, GoneError):
+                    raise result
+            elif pod in results and pod not in self.gone:
+                found = True
+                yield pod, result
         if absent is not None and not found:
             raise absent
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.bpf.btf import BtfKind
+from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +36,19 @@ def udp(family: int, name: str) -> str:
 def drops(found: dict[tuple[str, ...], dict[str, Any]]) -> dict[str, int]:
     """Drops by reason, of one pod."""
     return {labels[0]: values["drops_total"] for labels, values in found.items() if "drops_total" in values}
+
+
+TOLD = KernelBtf().has(BtfKind.ENUM, "skb_drop_reason") if VMLINUX.exists() else True
+INSTEAD = {  # where the kernel tells no reasons
+    "NO_SOCKET": ("__udp4_lib_rcv", "__udp6_lib_rcv"),
+    "SOCKET_RCVBUFF": ("udp_queue_rcv_one_skb", "udpv6_queue_rcv_one_skb"),
+    "NETFILTER_DROP": ("nf_hook_slow", "nf_hook_slow"),
+}
+
+
+def reason(name: str, family: int = socket.AF_INET) -> str:
+    """What a reason is shown as on this kernel."""
+    return name if TOLD else INSTEAD[name][family == socket.AF_INET6]
 
 
 def unattributed(snapshot: Snapshot) -> int:
@@ -85,9 +101,10 @@ def test_datagrams_for_a_closed_port_have_no_socket(
     snapshot = collector.cycle()
 
     there, here = rows(snapshot, pair.right.pod), rows(snapshot, pair.left.pod)
-    assert counter(pair.right, udp(family, "NoPorts")) == 47 == drops(there)["NO_SOCKET"]
-    assert "NO_SOCKET" not in drops(here)
-    assert there[()]["abnormal"] == there[()]["netfilter"] == here[()]["abnormal"] == 0
+    assert counter(pair.right, udp(family, "NoPorts")) == 47 == drops(there)[reason("NO_SOCKET", family)]
+    assert reason("NO_SOCKET", family) not in drops(here)
+    assert there[()]["abnormal"] == here[()]["abnormal"] == (0 if TOLD else None)
+    assert there[()]["netfilter"] == 0
     assert there[()]["total"] >= 47
 
 
@@ -106,7 +123,8 @@ def test_datagrams_for_a_full_receive_buffer_are_abnormal_losses_of_the_receiver
 
     lost = counter(pair.right, udp(family, "RcvbufErrors"))
     there = rows(snapshot, pair.right.pod)
-    assert drops(there)["SOCKET_RCVBUFF"] == lost == there[()]["abnormal"]
+    assert drops(there)[reason("SOCKET_RCVBUFF", family)] == lost
+    assert there[()]["abnormal"] == (lost if TOLD else None)
     assert unattributed(snapshot) == 0
 
 
@@ -127,8 +145,8 @@ def test_what_the_firewall_drops_is_counted_where_the_rule_is(
     snapshot = collector.cycle()
 
     there, here = rows(snapshot, pair.right.pod), rows(snapshot, pair.left.pod)
-    assert (there[()]["netfilter"], drops(there)["NETFILTER_DROP"]) == (29, 29)
-    assert (here[()]["netfilter"], drops(here)["NETFILTER_DROP"]) == (13, 13)
+    assert (there[()]["netfilter"], drops(there)[reason("NETFILTER_DROP")]) == (29, 29)
+    assert (here[()]["netfilter"], drops(here)[reason("NETFILTER_DROP")]) == (13, 13)
     assert pair.right.run(program, "-nvxL", "INPUT").splitlines()[-1].split()[0] == "29"
     assert unattributed(snapshot) == 0
 
@@ -149,7 +167,7 @@ def test_multicast_that_nobody_here_has_room_for_is_lost_but_not_abnormal(
     there = rows(collector.cycle(), pair.right.pod)
 
     lost = counter(pair.right, "UdpRcvbufErrors")
-    assert (drops(there)["SOCKET_RCVBUFF"], there[()]["abnormal"]) == (lost, 0)
+    assert (drops(there)[reason("SOCKET_RCVBUFF")], there[()]["abnormal"]) == (lost, 0 if TOLD else None)
     assert there[()]["total"] >= lost
 
 
@@ -161,7 +179,7 @@ def test_a_hundred_thousand_drops_are_a_hundred_thousand(
     send(pair.left, pair.right4, 9, 100_003)
     until(lambda: counter(pair.right, "UdpNoPorts") >= 100_003)
 
-    assert drops(rows(collector.cycle(), pair.right.pod))["NO_SOCKET"] == 100_003
+    assert drops(rows(collector.cycle(), pair.right.pod))[reason("NO_SOCKET")] == 100_003
 
 
 def test_a_namespace_that_ends_takes_its_counts_with_it_and_the_next_one_starts_without_any(
@@ -182,8 +200,8 @@ def test_a_namespace_that_ends_takes_its_counts_with_it_and_the_next_one_starts_
     later = [make_netns() for _ in range(5)]
     snapshot = collector.cycle()
 
-    assert before["NO_SOCKET"] == 17
-    assert [drops(rows(snapshot, each.pod)).get("NO_SOCKET") for each in later] == [None] * 5
+    assert before[reason("NO_SOCKET")] == 17
+    assert [drops(rows(snapshot, each.pod)).get(reason("NO_SOCKET")) for each in later] == [None] * 5
 
 
 def held_by_this_process() -> set[tuple[str, str]]:
@@ -210,6 +228,6 @@ def test_closing_the_probes_leaves_no_program_and_no_map_behind(
     kinds = Counter(kind for kind, _ in loaded)
     collector.close()
 
-    assert kinds["prog"] == 3 + 1 + 2 + 2  # each has one that lists the namespaces
+    assert kinds["prog"] >= 3 + 1 + 2 + 2  # each has one that lists the namespaces, or two
     assert held_by_this_process() == before
     until(lambda: not any(exists(kind, number) for kind, number in loaded))

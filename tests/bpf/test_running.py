@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("as_root")
 
 @pytest.fixture
 def bpf(probe_object: Path) -> Iterator[BpfObject]:
-    """An opened object that looks at this process only."""
+    """An opened object."""
     with BpfObject(probe_object) as opened:
         yield opened
 
@@ -114,6 +115,7 @@ def test_runs_are_counted_exactly_while_they_are_to_be_counted(bpf: BpfObject) -
 
 @pytest.mark.usefixtures("rename")
 def test_faults_are_told_of_every_object_that_counts_them(bpf: BpfObject) -> None:
+    bpf.set_variable("only_tgid", os.getpid())
     bpf.set_variable("event_copies", 200)
     bpf.set_variable("events_per_second", 0)
     bpf.load()
@@ -143,3 +145,21 @@ def test_counting_runs_is_refused_without_privileges_and_says_what_it_takes() ->
         "exporter.errors.UnsupportedError: runs of eBPF programs are not counted (Operation not permitted); "
         "it takes CAP_SYS_ADMIN and Linux 5.8"
     )
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_exporter_tells_runs_only_when_asked_to_have_them_counted(wanted: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    settings = tmp_path / "config.yaml"
+    settings.write_text(f"metrics: {{kernelScan: false, probes: [softirq], ebpfStats: {str(wanted).lower()}}}\n")
+    command = [sys.executable, "-m", "exporter", "once", "--config", str(settings)]
+    body = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = [line for line in body.splitlines() if line.startswith("kubeskoop_exporter_ebpf_")]
+    names = {line.partition("{")[0].removeprefix("kubeskoop_exporter_ebpf_") for line in lines}
+    counted = {"program_runs_total", "program_run_seconds_total"}
+    assert names == {"program_state", "program_skipped_runs_total", "faults_total"} | (counted if wanted else set())
+    states = [line for line in lines if "program_state{" in line]
+    assert {line.partition('hook="')[2].partition('"')[0] for line in states if 'state="attached"' in line} == {
+        "tp_btf/softirq_raise",
+        "tp_btf/softirq_entry",
+        "tp_btf/softirq_exit",
+    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pytest
@@ -114,6 +116,10 @@ def connect(pair: Pair, port: int, family: int) -> Ends:
         return Ends(client, pair.right.sockets.enter_context(closing(listener.accept()[0])))
 
 
+def state_of(connection: socket.socket) -> State:
+    return State(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0])
+
+
 def every_state(pair: Pair, family: int, base: int, until: Callable[..., None]) -> None:
     """Connections in each state that a connection can stay in, on one side or the other."""
     left, right = pair.left, pair.right
@@ -135,7 +141,7 @@ def every_state(pair: Pair, family: int, base: int, until: Callable[..., None]) 
     cut.client.shutdown(socket.SHUT_WR)  # FIN_WAIT1
     last = connect(pair, base + 6, family)
     last.client.shutdown(socket.SHUT_WR)
-    until(lambda: last.server.recv(1) == b"")
+    until(lambda: state_of(last.client) is State.FIN_WAIT2)  # the other side may take its time to acknowledge
     stop(left, "--sport", str(base + 6))
     last.server.close()  # LAST_ACK
     closing_ends = connect(pair, base + 7, family)
@@ -181,14 +187,14 @@ def test_every_state_is_found_as_sock_diag_lists_it(
 ) -> None:
     for index, family in enumerate(families):
         every_state(pair, family, 8000 + 100 * index, until)
-    until(lambda: pair.left.ss()["CLOSING"] == len(families))
+    settled = {"CLOSING": len(families), "FIN-WAIT-2": 3 * len(families)}
+    until(lambda: settled.items() <= pair.left.ss().items())
 
     left, right = assert_equal(walk, (pair.left, pair.right))
 
     assert states_of(left, right) == STATES
     assert left.txqueue > 1000
     assert right.rxqueue > 1009
-    assert left.states[State.FIN_WAIT2] == 3 * len(families)
     assert sorted(right.listeners) == sorted(
         listener
         for index in range(len(families))
@@ -215,7 +221,7 @@ def test_a_listener_for_both_families_has_connections_of_both(pair: Pair, walk: 
 
 
 def test_sockets_of_many_namespaces_do_not_mix(make_netns: Callable[[], Namespace], walk: SocketWalk[Sockets]) -> None:
-    namespaces = [make_netns() for _ in range(41)]
+    namespaces = [make_netns() for _ in range(29)]
     for number, namespace in enumerate(namespaces):
         listener = namespace.listen(80, 64 + number)
         six = namespace.listen(80, 128 + number, socket.AF_INET6)
@@ -229,27 +235,27 @@ def test_sockets_of_many_namespaces_do_not_mix(make_netns: Callable[[], Namespac
 
     everything = assert_equal(walk, namespaces)
 
-    assert [each.states[State.ESTABLISHED] for each in everything] == [2 * (n + n % 5) for n in range(41)]
-    assert [each.busiest for each in everything] == list(map(max, range(41), (n % 5 for n in range(41))))
+    assert [each.states[State.ESTABLISHED] for each in everything] == [2 * (n + n % 5) for n in range(29)]
+    assert [each.busiest for each in everything] == list(range(29))
     assert walk.over_capacity == 0
 
 
 def test_ss_counts_the_same(pair: Pair, walk: SocketWalk[Sockets], until: Callable[..., None]) -> None:
     every_state(pair, socket.AF_INET, 8000, until)
     until(lambda: pair.left.ss()["CLOSING"] == 1)
-    names = {State.ESTABLISHED: "ESTAB"}
-
     for side in (pair.left, pair.right):
         before = side.ss()
         walk.scan()
         row = walk.row(side.pod.netns)
         assert row is not None
-        counts = {
-            names.get(state, state.name.replace("_", "-").replace("WAIT1", "WAIT-1").replace("WAIT2", "WAIT-2")): count
-            for state in State
-            if (count := row.connections.states[state])
-        }
-        assert before == side.ss() == counts
+        found_there = {ss_name(state): count for state in State if (count := row.connections.states[state])}
+        assert before == side.ss() == found_there
+
+
+def ss_name(state: State) -> str:
+    if state is State.ESTABLISHED:
+        return "ESTAB"
+    return state.name.replace("_", "-").replace("WAIT1", "WAIT-1").replace("WAIT2", "WAIT-2")
 
 
 def test_only_ports_of_the_namespaces_own_range_count(pair: Pair, walk: SocketWalk[Sockets]) -> None:
@@ -412,6 +418,22 @@ def test_a_namespace_with_a_table_of_its_own_has_no_row(
         assert walk.row(parent.pod.netns) is not None
     finally:
         run("ip", "netns", "del", child.name)
+
+
+def test_sockets_in_a_sockmap_are_right_or_left_to_the_kernel(
+    pair: Pair, walk: SocketWalk[Sockets], objects_folder: Path
+) -> None:
+    client, server = connect(pair, 8080, socket.AF_INET)
+    with BpfObject(objects_folder / "sockmap.bpf.o") as opened:
+        opened.load()
+        opened.map("sockets").update(bytes(4), struct.pack("=Q", server.fileno()))
+        client.send(b"x" * 17)
+        ports = port_range(pair.left)
+        walk.scan()
+
+        assert walked(walk, pair.left, ports) == listed(pair.left, ports)
+        newer = b"msg_tot_len" in Path("/sys/kernel/btf/vmlinux").read_bytes()
+        assert walked(walk, pair.right, ports) == (None if newer else listed(pair.right, ports))
 
 
 def test_rows_are_unpacked_as_the_objects_types_say() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,8 +142,11 @@ def test_what_is_needed_to_open_only_costs_nothing_later_on_this_kernel(name: st
 def statuses(pid: int) -> set[tuple[str, ...]]:
     """Effective, permitted and bounding capabilities of the threads of a process."""
     found = set()
+    content = Path(f"/proc/{pid}/status").read_text()
     for task in Path(f"/proc/{pid}/task").iterdir():
-        lines = dict(line.split(":\t") for line in (task / "status").read_text().splitlines() if ":\t" in line)
+        with suppress(FileNotFoundError, ProcessLookupError):  # a cycle's thread ended just then
+            content = (task / "status").read_text()
+        lines = dict(line.split(":\t") for line in content.splitlines() if ":\t" in line)
         found.add((lines["CapEff"], lines["CapPrm"], lines["CapBnd"]))
     return found
 

@@ -167,3 +167,11 @@ def test_the_running_kernel_has_what_every_kernel_has() -> None:
 
 def test_without_libbpf_fentry_is_refused_with_the_way_to_get_it() -> None:
     assert "apt install libbpf1" in fentry.refusal("libnothing.so")
+
+
+def test_helpers_are_those_that_the_kernel_numbers(sys: Path) -> None:
+    assert not Attachable(sys).has_helper("loop")
+    if not VMLINUX.exists():
+        pytest.skip("this kernel has no BTF")
+    kernel = Attachable(Path("/sys"))
+    assert (kernel.has_helper("probe_read_kernel"), kernel.has_helper("no_such")) == (True, False)

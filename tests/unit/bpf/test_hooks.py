@@ -33,11 +33,11 @@ class Object:
     """Stands in for a BpfObject: names, sections, and what was asked of it."""
 
     path = "some.bpf.o"
-    programs = SECTIONS
 
     def __init__(self) -> None:
         self.choices: list[Choice] = []
         self.autoload: dict[str, bool] = {}
+        self.programs = SECTIONS
 
     def section(self, program: str) -> str:
         return SECTIONS[program]
@@ -105,3 +105,24 @@ def test_real_objects_are_asked_for_their_sections(probe_object: Path) -> None:
             hooks.choose(bpf, (Hook("x", (("no_such_program",),)),), SYS)
         name, section = next(iter(bpf.programs.items()))
         assert bpf.section(name) == section
+
+
+class Kernel(Without):
+    """A kernel with these helpers."""
+
+    def __init__(self, *helpers: str) -> None:
+        super().__init__()
+        self.helpers = helpers
+
+    def has_helper(self, name: str) -> bool:
+        return name in self.helpers
+
+
+@pytest.mark.parametrize("helpers", [("loop",), ()])
+def test_namespaces_are_listed_by_the_program_that_the_kernel_can_run(helpers: tuple[str, ...]) -> None:
+    bpf = Object()
+    bpf.programs = SECTIONS | {"list_netns": "syscall", "list_netns_in_steps": "raw_tp", "walk_on": "raw_tp"}
+    hooks.choose(bpf, (SEND,), SYS, kernel=Kernel(*helpers))  # type: ignore[arg-type]
+    at_once = bool(helpers)
+    expected = {"send": True, "list_netns": at_once, "list_netns_in_steps": not at_once, "walk_on": not at_once}
+    assert bpf.autoload == expected

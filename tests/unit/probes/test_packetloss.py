@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.netns_counts import Counted, Counts
 from exporter.bpf.reasons import Reasons
 from exporter.model.metric import Naming
@@ -9,6 +10,7 @@ from exporter.probes import packetloss as probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from exporter.model.pod import Pod
 
@@ -82,3 +84,28 @@ def test_documented_names_are_kept() -> None:
     assert probe.TOTAL.name_in(Naming.KUBESKOOP) == "kubeskoop_packetloss_total"
     assert probe.NETFILTER.name_in(Naming.KUBESKOOP) == "kubeskoop_packetloss_netfilter"
     assert probe.ABNORMAL.name_in(Naming.INSPECTOR) == "inspector_pod_packetloss_abnormal"
+
+
+def test_functions_stand_for_reasons_where_the_kernel_tells_none(
+    fake_cycle: Callable[..., Any], values_of: Callable[..., Any], host: Pod, web: Pod, tmp_path: Path
+) -> None:
+    """What was in a queue that was purged is no loss; which losses are abnormal is unknown."""
+    places = {"nf_hook_slow": 0x81000100, "__udp4_lib_rcv": 0x81000200, "skb_queue_purge": 0x81000300}
+    lines = [f"{0xFFFFFFFF00000000 + start:x} t {name}\n" for name, start in places.items()]
+    (tmp_path / "kallsyms").write_text("".join(["ffffffff81000000 T _text\n", *lines]))
+    counted = [Counted(0, start + 3, number) for start, number in zip(places.values(), (2, 3, 5), strict=True)]
+    elsewhere = [Counted(0, 0x81000201, 7), Counted(0, 0x71000000, 11)]
+    counts = Counts(frozenset({host.netns, web.netns}), {web.netns: counted}, elsewhere)
+    cycle = fake_cycle({}, pids={host: (1,), web: (7,)})
+    names = DropPlaces(tmp_path / "kallsyms")
+
+    assert values_of(probe.PacketLoss(FixedCounts(counts), names).collect(cycle)) == {
+        (host,): {"total": 0, "abnormal": None, "netfilter": 0, "uncounted_total": 0},
+        (host, "__udp4_lib_rcv"): {"unattributed_total": 7},
+        (host, "unknown"): {"unattributed_total": 11},
+        (web,): {"total": 5, "abnormal": None, "netfilter": 2},
+        (web, "nf_hook_slow"): {"drops_total": 2},
+        (web, "__udp4_lib_rcv"): {"drops_total": 3},
+        (web, "skb_queue_purge"): {"drops_total": 5},
+    }
+    names.close()

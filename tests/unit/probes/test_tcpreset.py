@@ -18,9 +18,10 @@ NO_SOCKET, ANSWER, ACTIVE, CONNECTING = range(4)
 class FixedCounts:
     """Stands for the programs: what they counted is given."""
 
-    def __init__(self, counts: Counts, *, newer: bool) -> None:
+    def __init__(self, counts: Counts, *, newer: bool, by: tuple[str, ...] = ("send_reset",)) -> None:
         self._counts = counts
         self.newer = newer
+        self.chosen = {"a reset sent": by, "a reset received": ("receive_reset",)}
 
     def kinds(self) -> dict[int, str]:
         return dict(enumerate((*probe.SENT_KINDS, *probe.RECEIVED_KINDS)))
@@ -60,3 +61,23 @@ def test_a_kernel_that_hides_resets_has_neither_their_total_nor_reasons(
         (host,): {"sent_total": None, "received_total": 0, "unattributed_total": 0, "uncounted_total": 0},
         (host, "active"): {"sent_by_kind_total": 2},
     }
+
+
+def test_where_the_functions_are_watched_the_total_is_known_without_reasons(
+    fake_cycle: Callable[..., Any], values_of: Callable[..., Any], host: Pod
+) -> None:
+    counts = Counts(frozenset({host.netns}), {host.netns: [Counted(NO_SOCKET, 0, 2), Counted(ACTIVE, 0, 3)]})
+    cycle = fake_cycle({}, pids={host: (1,)})
+    by_functions = FixedCounts(counts, newer=False, by=("answer4_kprobe", "answer6_kprobe", "active_kprobe"))
+
+    assert values_of(probe.TcpReset(by_functions, NAMES).collect(cycle)) == {
+        (host,): {"sent_total": 5, "received_total": 0, "unattributed_total": 0, "uncounted_total": 0},
+        (host, "no_socket"): {"sent_by_kind_total": 2},
+        (host, "active"): {"sent_by_kind_total": 3},
+    }
+
+
+def test_the_tracepoint_goes_first_only_where_it_tells_of_every_reset() -> None:
+    newer, older = (probe.places(told=told)[0].ways for told in (True, False))
+    assert newer[0] == older[-1] == ("send_reset",)
+    assert newer[1:] == older[:-1]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,34 +68,42 @@ def scan_of(rows: dict[int, int], **options: Any) -> tuple[KernelScan, Rows]:  #
     return KernelScan(PROC, [part(made)]), made
 
 
-def run(scan: KernelScan, *readers: Any) -> dict[str, float]:  # noqa: ANN401 -- readers of any type
-    seconds: dict[Any, float] = defaultdict(float)
-    scan.run(readers or (read_number,), seconds)
-    return {step.__name__: took for step, took in seconds.items()}
+def run(scan: KernelScan, *readers: Any) -> list[str]:  # noqa: ANN401 -- readers of any type
+    return list(scan.run(readers or (read_number,)))
 
 
 def test_an_answer_is_believed_in_the_namespaces_where_it_was_checked() -> None:
     scan, _ = scan_of({101: 7, 102: 7})
     run(scan)
-    before = [scan.doubted([read_number], each.netns) for each in (A, B)]
+    before = scan.doubted(read_number, {101, 102})
     scan.judge(read_number, A, 7, 7)
-    assert before == [[read_number]] * 2
-    assert [scan.doubted([read_number], each.netns) for each in (A, B)] == [[], [read_number]]
+    assert (before, scan.doubted(read_number, {101, 102})) == ({101, 102}, {102})
     assert scan.believed(read_number, [A, B]) == {A: 7}
+
+
+def test_so_many_namespaces_are_checked_per_cycle_and_they_take_turns() -> None:
+    inodes = set(range(1, 251))
+    scan, _ = scan_of(dict.fromkeys(inodes, 7))
+    turns = []
+    for _ in range(3):
+        run(scan)
+        turns.append(scan.doubted(read_number, inodes))
+    assert [len(turn) for turn in turns] == [100, 100, 100]
+    assert set.union(*turns) == inodes
 
 
 def test_a_namespace_without_a_row_is_neither_doubted_nor_answered_for() -> None:
     scan, rows = scan_of({101: 7})
     scan.judge(read_number, A, 7, 7)
     del rows.rows[101]
-    assert (scan.doubted([read_number], 101), scan.believed(read_number, [A])) == ([], {})
+    assert (scan.doubted(read_number, {101}), scan.believed(read_number, [A])) == (set(), {})
 
 
 def test_a_namespace_that_ended_is_checked_anew_when_its_inode_comes_back() -> None:
     scan, _ = scan_of({101: 7})
     scan.judge(read_number, A, 7, 7)
     scan.forget({102})
-    assert (scan.doubted([read_number], 101), scan.believed(read_number, [A])) == ([read_number], {})
+    assert (scan.doubted(read_number, {101}), scan.believed(read_number, [A])) == ({101}, {})
 
 
 def test_only_five_differences_in_a_row_end_a_part(caplog: pytest.LogCaptureFixture) -> None:
@@ -118,7 +125,7 @@ def test_only_five_differences_in_a_row_end_a_part(caplog: pytest.LogCaptureFixt
     )
     assert scan.parts[0].reason == reason
     assert caplog.messages == [f"kernel scan of numbers is not used, namespaces are visited for them: {reason}"]
-    assert (scan.doubted([read_number], 101), scan.believed(read_number, [A]), run(scan)) == ([], {}, {})
+    assert (scan.doubted(read_number, {101}), scan.believed(read_number, [A]), run(scan)) == (set(), {}, [])
 
 
 def test_what_changed_while_it_was_checked_proves_nothing() -> None:
@@ -147,7 +154,7 @@ def test_none_leaves_a_namespace_to_the_reader() -> None:
     scan = KernelScan(PROC, [part(Rows({OWN: 7, 101: 3, 102: 7}), lambda row: row if row == 7 else None)])
     for pod in (A, B):
         scan.judge(read_number, pod, 7, 7)
-    assert (scan.believed(read_number, [A, B]), scan.doubted([read_number], 101)) == ({B: 7}, [])
+    assert (scan.believed(read_number, [A, B]), scan.doubted(read_number, {101})) == ({B: 7}, set())
 
 
 def test_a_row_that_makes_no_sense_ends_the_part() -> None:
@@ -156,7 +163,7 @@ def test_a_row_that_makes_no_sense_ends_the_part() -> None:
 
     rows = Rows({101: 3})
     scan = KernelScan(PROC, [part(rows, stumble)])
-    assert (scan.doubted([read_number], 101), scan.parts[0].active, rows.closed) == ([], False, True)
+    assert (scan.doubted(read_number, {101}), scan.parts[0].active, rows.closed) == (set(), False, True)
     assert scan.parts[0].reason == "the kernel scan: expected a row, found 3"
 
 
@@ -211,5 +218,5 @@ def test_a_scan_that_fails_later_is_closed_and_over() -> None:
 
 def test_a_part_that_nobody_wants_anything_of_is_not_run_and_what_does_not_fit_is_counted() -> None:
     scan, rows = scan_of({})
-    assert (run(scan, read_other), rows.runs, scan.parts[0].over_capacity) == ({}, 1, 2)
-    assert (list(run(scan)), rows.runs, scan.parts[0].over_capacity) == (["scan"], 2, 4)
+    assert (run(scan, read_other), rows.runs, scan.parts[0].over_capacity) == ([], 1, 2)
+    assert (run(scan), rows.runs, scan.parts[0].over_capacity) == (["kernel_scan.numbers"], 2, 4)

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * How long the kernel takes with an IP packet, per network namespace. Received: from when a device hands it to the
+ * stack until IP hands it to the protocol above, or to the socket. Sent: from when the protocol above hands it to IP
+ * until it is queued at a device; waiting for a neighbour and for a firewall's verdict is in both.
+ *
+ * Hooks: net:netif_receive_skb and net:net_dev_queue at the devices. At the upper end there is no tracepoint, so the
+ * functions that every packet goes through. Where the kernel allows neither fentry nor kprobes, a program on the root
+ * cgroup sees what sockets receive, and TCP tells when it sent: in the packet, as the time of its departure.
+ * Kernel: 5.12, for the atomic exchange; the time of departure is marked as such since 5.18.
+ */
+#include "kprobe.h"
+#include "netns_times.h"
+#include "packets.h"
+#include "vmlinux.h"
+
+enum kind {
+	KIND_RX,
+	KIND_TX,
+};
+DESCRIBED(enum kind);
+
+#define TCP_TIME_WAIT 6 /* enum in net/tcp_states.h */
+#define TCP_NEW_SYN_RECV 12
+#define IPPROTO_TCP 6
+#define SKB_CLOCK_MONOTONIC 1 /* enum skb_tstamp_type */
+
+SEC("tp_btf/netif_receive_skb")
+int netif_receive_skb(__u64 *ctx)
+{
+	packet_begin(ctx[0], KIND_RX);
+	return 0;
+}
+
+/* The namespace is the one it is received in: eBPF programs may move a packet there without a device's doing. */
+static __always_inline void received(__u64 skb, netns_cookie cookie)
+{
+	struct packet packet;
+
+	if (packet_end(skb, &packet) && packet.kind == KIND_RX)
+		time_in(cookie, KIND_RX, bpf_ktime_get_ns() - packet.since);
+}
+
+SEC("?fentry/ip_protocol_deliver_rcu")
+int deliver4(__u64 *ctx)
+{
+	const struct net *net = (void *)ctx[0];
+
+	received(ctx[1], net->net_cookie);
+	return 0;
+}
+
+SEC("?fentry/ip6_protocol_deliver_rcu")
+int deliver6(__u64 *ctx)
+{
+	const struct net *net = (void *)ctx[0];
+
+	received(ctx[1], net->net_cookie);
+	return 0;
+}
+
+SEC("?kprobe/ip_protocol_deliver_rcu")
+int deliver4_kprobe(struct pt_regs *ctx)
+{
+	received(PT_REGS_PARM2(ctx), known_cookie((void *)PT_REGS_PARM1(ctx)));
+	return 0;
+}
+
+SEC("?kprobe/ip6_protocol_deliver_rcu")
+int deliver6_kprobe(struct pt_regs *ctx)
+{
+	received(PT_REGS_PARM2(ctx), known_cookie((void *)PT_REGS_PARM1(ctx)));
+	return 0;
+}
+
+/* Behind the context is the sk_buff itself. */
+SEC("?cgroup_skb/ingress")
+int deliver_to_socket(struct __sk_buff *ctx)
+{
+	const struct sk_buff *skb = (void *)ctx;
+
+	received((__u64)skb, BPF_CORE_READ(skb, dev, nd_net.net, net_cookie));
+	return 1; /* nothing is dropped */
+}
+
+static __always_inline int sent(__u64 skb)
+{
+	packet_begin(skb, KIND_TX);
+	return 0;
+}
+
+SEC("?fentry/__ip_local_out")
+int local_out4(__u64 *ctx)
+{
+	return sent(ctx[2]);
+}
+
+SEC("?fentry/__ip6_local_out")
+int local_out6(__u64 *ctx)
+{
+	return sent(ctx[2]);
+}
+
+/* TCP over IPv6 goes past the one above; the next that it goes through has too many arguments for fentry. */
+SEC("?fentry/inet6_csk_xmit")
+int xmit6(__u64 *ctx)
+{
+	return sent(ctx[1]);
+}
+
+SEC("?kprobe/__ip_local_out")
+int local_out4_kprobe(struct pt_regs *ctx)
+{
+	return sent(PT_REGS_PARM3(ctx));
+}
+
+SEC("?kprobe/__ip6_local_out")
+int local_out6_kprobe(struct pt_regs *ctx)
+{
+	return sent(PT_REGS_PARM3(ctx));
+}
+
+SEC("?kprobe/inet6_csk_xmit")
+int xmit6_kprobe(struct pt_regs *ctx)
+{
+	return sent(PT_REGS_PARM2(ctx));
+}
+
+/* A forwarded packet ends here too, without being counted. */
+SEC("?tp_btf/net_dev_queue")
+int queued(__u64 *ctx)
+{
+	const struct sk_buff *skb = (void *)ctx[0];
+	struct packet packet;
+
+	if (packet_end((__u64)skb, &packet) && packet.kind == KIND_TX)
+		time_in(skb->dev->nd_net.net->net_cookie, KIND_TX, bpf_ktime_get_ns() - packet.since);
+	return 0;
+}
+
+static __always_inline int is_departure(const struct sk_buff *skb)
+{
+	const struct sk_buff___mono *before = (void *)skb; /* Linux 6.12 */
+
+	if (bpf_core_field_exists(skb->tstamp_type))
+		return BPF_CORE_READ_BITFIELD(skb, tstamp_type) == SKB_CLOCK_MONOTONIC;
+	return BPF_CORE_READ_BITFIELD(before, mono_delivery_time);
+}
+
+/*
+ * The device must be the one of the socket's route: further ones below it see the same packet again. A departure in
+ * the future is pacing, which a queue is going to wait for: how long it took up to here is not known.
+ */
+SEC("?tp_btf/net_dev_queue")
+int queued_by_tcp(__u64 *ctx)
+{
+	const struct sk_buff *skb = (void *)ctx[0];
+	const struct sock *sk = skb->sk;
+	const struct dst_entry *route;
+	__u64 now;
+
+	packet_forget((__u64)skb); /* received, and now forwarded */
+	if (!sk || !skb->tstamp || !is_departure(skb))
+		return 0;
+	if (sk->__sk_common.skc_state == TCP_TIME_WAIT || sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
+		return 0; /* not the whole of a socket */
+	route = sk->sk_dst_cache;
+	if (sk->sk_protocol != IPPROTO_TCP || !route || route->dev != skb->dev)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (now >= skb->tstamp)
+		time_in(skb->dev->nd_net.net->net_cookie, KIND_TX, now - skb->tstamp);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

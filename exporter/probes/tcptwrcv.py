@@ -1,0 +1,120 @@
+"""Segments that come for TCP connections in TIME_WAIT, per network namespace and kind."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from exporter.bpf.hooks import Hook
+from exporter.bpf.netns_counts import NetnsCounts, Newer
+from exporter.errors import UnsupportedError
+from exporter.model.metric import Kind, Label, Metric, Scope, Unit
+from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
+from exporter.model.snapshot import Table
+
+if TYPE_CHECKING:
+    from exporter.model.probe import Cycle, Env
+
+KIND = Label(
+    name="kind",
+    help="syn_accepted: a new connection took the place of the old one (counted only where fentry programs work); "
+    "syn_refused: it was not let to; rst: a reset; fin: the peer's end of the connection, or that again; data: late "
+    "data; ack: anything else.",
+    values=("syn_accepted", "syn_refused", "rst", "fin", "data", "ack"),
+)
+
+_counter = partial(
+    Metric,
+    probe="tcptwrcv",
+    kind=Kind.COUNTER,
+    scope=Scope.NETNS,
+    unit=Unit.SEGMENTS,
+    source="function tcp_timewait_state_process, or tracepoint skb:kfree_skb",
+)
+
+TOTAL = _counter(
+    name="total",
+    help="Segments received for connections in TIME_WAIT, or closed by the program and waiting for the peer's end.",
+    advice="Look at the kinds: a fin for each connection that the program closed first is as it should be.",
+)
+SEGMENTS = _counter(
+    name="segments_total",
+    labels=(KIND,),
+    help="The same segments, by what they were and whether a new connection came of them.",
+    advice="syn_refused: clients behind address translation use a port again before its time, and wait a second or "
+    "more; data: the program closed while the peer still sent; rst: the peer ended it hard.",
+)
+UNCOUNTED = _counter(
+    name="uncounted_total",
+    scope=Scope.NODE,
+    help="Segments missing in the other counters because the map in the kernel was full.",
+    advice="Raise the probe's option `entries`.",
+)
+METRICS = (TOTAL, SEGMENTS, UNCOUNTED)
+
+_ENTRIES = Option(name="entries", help="Room for how many pairs of namespace and kind.", default=8192)
+_PLACE: Final = "a segment for a connection in TIME_WAIT"
+_JUDGED: Final = ("judged",)
+_DROPPED: Final = ("drop",)
+PLACES: Final = (Hook(_PLACE, (_JUDGED, _DROPPED)),)
+NEWER: Final = Newer("drop", "tells_socket")
+
+
+class TcpTwRcv:
+    """The attached program.
+
+    Args:
+        counts: what it counts.
+    """
+
+    def __init__(self, counts: NetnsCounts) -> None:
+        self._counts = counts
+        self._kinds = counts.kinds()
+
+    def collect(self, cycle: Cycle) -> list[Table]:
+        """One row per namespace, and one per kind that occurred there."""
+        counts = self._counts.read()
+        total, kinds, uncounted = Table((TOTAL,)), Table((SEGMENTS,)), Table((UNCOUNTED,))
+        for pod in cycle.pids:
+            found = counts.of(pod.netns)
+            if found is not None:
+                total.add(pod, (sum(each.events for each in found),))
+                for kind, _, events in found:
+                    kinds.add(pod, (events,), self._kinds[kind])
+        uncounted.add(cycle.host, (counts.uncounted,))
+        return [total, kinds, uncounted]
+
+    def close(self) -> None:
+        """Detach the program."""
+        self._counts.close()
+
+
+def open_probe(env: Env) -> TcpTwRcv:
+    """Load and attach. Raises UnsupportedError, SourceError."""
+    entries = env.options.get("tcptwrcv", {}).get("entries", _ENTRIES.default)
+    counts = NetnsCounts("tcptwrcv", env.sys, PLACES, entries, NEWER)
+    if counts.chosen[_PLACE] == _DROPPED and not counts.newer:
+        counts.close()
+        raise UnsupportedError(
+            f"{_PLACE} cannot be watched on this kernel: it takes no fentry programs, and tracepoint kfree_skb tells "
+            "the socket only since Linux 6.11"
+        )
+    return TcpTwRcv(counts)
+
+
+PROBE = ProbeSpec(
+    name="tcptwrcv",
+    summary="Segments that come for TCP connections in TIME_WAIT, by what they are.",
+    metrics=METRICS,
+    open=open_probe,
+    requires=(
+        Requirement(
+            RequirementKind.KERNEL,
+            "Linux 6.11 with BTF, or 5.17 that takes fentry programs",
+            "the socket in the tracepoint of drops; bpf_loop",
+        ),
+        Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
+        Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to functions and tracepoints"),
+    ),
+    options=(_ENTRIES,),
+)
