@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.bpf import fentry
 from exporter.bpf.btf import BtfKind
 from exporter.bpf.kallsyms import KALLSYMS, Kallsyms
-from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
+from exporter.bpf.kernel_btf import VMLINUX, KernelBtf, location
 from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ class Attachable:
 
     @cached_property
     def _btf(self) -> KernelBtf:
-        return KernelBtf(self._sys / VMLINUX.relative_to("/sys"))
+        return KernelBtf(location(self._sys))
+
+    @property
+    def tells_types(self) -> bool:
+        """Whether the kernel tells its types itself, so that it can check programs that use them."""
+        return (self._sys / VMLINUX.relative_to("/sys")).exists()
 
     @cached_property
     def _tracefs(self) -> Path | None:
@@ -78,7 +83,7 @@ class Attachable:
                 return ""
 
     def _has_tracepoint(self, name: str) -> bool:
-        if (self._sys / VMLINUX.relative_to("/sys")).exists() and self._btf.has_tracepoint(name):
+        if self.tells_types and self._btf.has_tracepoint(name):
             return True
         if self._tracefs is not None and any(self._tracefs.glob(f"*/{name}")):
             return True

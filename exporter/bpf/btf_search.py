@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.bpf.btf import BtfKind
-from exporter.bpf.kernel_btf import KernelBtf
+from exporter.bpf.kernel_btf import PROVIDED, KernelBtf
 from exporter.errors import CollectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-UNPACKED: Final = Path("/run/net-exporter/btf")
 
 ABSENT: Final = "does not exist"  # the problem of most places
 
@@ -100,7 +99,7 @@ class Search:
         return self.path is not None and self.places[-1].kind == _KERNEL
 
 
-def search(machine: Machine, sys: Path, folder: Path | None = None, unpacked: Path = UNPACKED) -> Search:
+def search(machine: Machine, sys: Path, folder: Path | None = None, unpacked: Path = PROVIDED) -> Search:
     """Find the types of the kernel.
 
     Args:

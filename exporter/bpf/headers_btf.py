@@ -70,11 +70,11 @@ def make(wanted: Wanted, source: Path) -> bytes:
     for name, members in wanted.structs.items():
         if (size := answers.get((name, "", "size"))) is not None:
             writer.struct(name, size, list(_members(writer, answers, (name,), members, 0)))
-    for name in {*wanted.enums, *_NAMED}:
+    for name in {*wanted.enums, *_NAMED} - {_HELPERS}:
         values = {key[2]: value for key, value in answers.items() if key[:2] == (name, "value")}
-        values |= dict.fromkeys(wanted.enums.get(name, set()) & _helpers(source), 0) if name == _HELPERS else {}
         if values:
             writer.enum(name, values)
+    writer.enum(_HELPERS, _helpers(source))
     return writer.content()
 
 
@@ -141,14 +141,20 @@ def _answers(questions: dict[Question, str]) -> dict[Question, int]:
             for number, (key, text) in enumerate(questions.items(), 1)
             if number not in bad and key[:2] not in gone
         }
-    raise SourceError("the kernel's headers, compiled by bcc", "answers", done.stderr.strip()[-300:])
+    raise SourceError("the kernel's headers, compiled by bcc", "answers", _complaint(done.stderr))
+
+
+def _complaint(said: str) -> str:
+    """What the compiler, or else the interpreter, says is wrong."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if "error:" in line), lines[-1] if lines else "nothing")
 
 
 def _compile(text: str) -> subprocess.CompletedProcess[str]:
     """Raises UnsupportedError without bcc or headers."""
     for interpreter in INTERPRETERS:
         done = subprocess.run(  # noqa: S603 -- our own text for an interpreter named here
-            [interpreter, bcc_compile.__file__],
+            [interpreter, "-I", bcc_compile.__file__],  # isolated: a module beside it is called bcc too
             input=text,
             capture_output=True,
             text=True,
@@ -224,7 +230,9 @@ def _members(
         yield name, kind, (offset - base) * 8, 0
 
 
-def _helpers(source: Path) -> set[str]:
+def _helpers(source: Path) -> dict[str, int]:
+    """The kernel's helpers for programs, by number, from the list of which its headers make the enum."""
     path = source / "include/uapi/linux/bpf.h"
     text = path.read_text("utf-8", "replace") if path.is_file() else ""
-    return {f"BPF_FUNC_{name}" for name in re.findall(r"\b(?:FN|BPF_FUNC_MAPPER)?\((\w+)[,)]", text)}
+    text = text[text.find("__BPF_FUNC_MAPPER(FN") :]
+    return {f"BPF_FUNC_{name}": number for number, name in enumerate(re.findall(r"\bFN\((\w+)[,)]", text))}

@@ -7,6 +7,7 @@ which keeps 5 to 10 MiB.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -20,15 +21,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
+PROVIDED: Final = Path("/run/net-exporter/btf")  # <release>.btf, for kernels that do not tell their types
+_SYS: Final = Path("/sys")
 _WIDTHS: Final = {BtfKind.ENUM: 8, BtfKind.ENUM64: 12}  # bytes of each value
 _ENUM_SIZES: Final = frozenset({1, 2, 4, 8})
 _MOST_VALUES: Final = 0xFFFF  # 16 bits hold how many an enum has
 
 
+def location(sys: Path) -> Path:
+    """The file with the types of the kernel: its own, else what `inspector btf discover` or the daemon provided.
+
+    Its own where there is neither.
+    """
+    own = sys / VMLINUX.relative_to("/sys")
+    provided = PROVIDED / f"{os.uname().release}.btf"
+    return provided if not own.exists() and sys == _SYS and provided.exists() else own
+
+
 def require(sys: Path) -> None:
-    """Raise UnsupportedError where a sysfs has no BTF; a captured one has none, and then nothing is to be loaded."""
-    if not (btf := sys / VMLINUX.relative_to("/sys")).exists():
-        raise UnsupportedError(f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF")
+    """Raise UnsupportedError where there are no types; a captured sysfs has none, and then nothing is to be loaded."""
+    if not (btf := location(sys)).exists():
+        raise UnsupportedError(
+            f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF, or types of it from elsewhere: "
+            "see inspector btf discover"
+        )
 
 
 class KernelBtf:

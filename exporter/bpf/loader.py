@@ -11,9 +11,10 @@ import errno
 import mmap
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import running
+from exporter.bpf import kernel_btf, running
 from exporter.bpf.btf import Btf
 from exporter.bpf.kernel_btf import VMLINUX
 from exporter.bpf.libbpf import LIBRARY, Library, OpenOptions, RunOptions, library
@@ -23,12 +24,12 @@ from exporter.errors import CollectError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from exporter.bpf.hooks import Choice
 
+_RAW_TRACEPOINT: Final = 17  # enum bpf_prog_type
 _LOG_BYTES: Final = 1 << 20
 _CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 _STATUS: Final = "/proc/self/status"
@@ -112,6 +113,8 @@ class BpfObject:
             raise UnsupportedError(f"{path} does not exist; install clang, llvm and libbpf-dev and run: make bpf")
         if btf is not None and not btf.is_file():
             raise UnsupportedError(f"there is no BTF in {btf}")
+        if btf is None and (provided := kernel_btf.location(Path("/sys"))) != VMLINUX:
+            btf = provided
         self._btf = btf
         options = OpenOptions(sz=ctypes.sizeof(OpenOptions), btf_custom_path=None if btf is None else str(btf).encode())
         self._library.said.clear()
@@ -124,6 +127,7 @@ class BpfObject:
         self._maps: dict[str, Map] = {}
         self._open: list[Link | RingBuffer] = []
         self.choices: list[Choice] = []
+        self._raw: dict[str, str] = {}  # tracepoint of programs whose section says another way
         try:
             self.btf = self._read_btf()
         except SourceError:
@@ -145,7 +149,7 @@ class BpfObject:
     @property
     def programs(self) -> dict[str, str]:
         """Section of each program, which says how it attaches, by name."""
-        return {name: self._call["bpf_program__section_name"](one).decode() for name, one in self._programs.items()}
+        return {name: self.section(name) for name in self._programs}
 
     @property
     def attached(self) -> frozenset[str]:
@@ -169,7 +173,20 @@ class BpfObject:
 
     def section(self, program: str) -> str:
         """Section of a program. Raises SourceError when there is no such program."""
+        if program in self._raw:
+            return f"raw_tp/{self._raw[program]}"
         return str(self._call["bpf_program__section_name"](self._program(program)).decode())
+
+    def use_raw_tracepoint(self, program: str) -> None:
+        """Let a program of a typed tracepoint run at the raw one, which needs no types of the kernel. Before load.
+
+        Its arguments are the same, but may only be read as memory.
+        """
+        tracepoint = self.section(program).lstrip("?").removeprefix("tp_btf/")
+        handle = self._program(program)
+        self._check(self._call["bpf_program__set_type"](handle, _RAW_TRACEPOINT), f"program {program}")
+        self._check(self._call["bpf_program__set_expected_attach_type"](handle, 0), f"program {program}")
+        self._raw[program] = tracepoint
 
     def set_variable(self, name: str, value: int) -> None:
         """Give a global (`const volatile`, or any other) its initial value, in as many bytes as it has. Before load.
@@ -252,7 +269,10 @@ class BpfObject:
         Raises UnsupportedError when the kernel refuses, for example because there is no such tracepoint.
         """
         self._library.said.clear()
-        return self._linked(program, self._call["bpf_program__attach"](self._program(program)))
+        handle = self._program(program)
+        if tracepoint := self._raw.get(program):
+            return self._linked(program, self._call["bpf_program__attach_raw_tracepoint"](handle, tracepoint.encode()))
+        return self._linked(program, self._call["bpf_program__attach"](handle))
 
     def attach_to_cgroup(self, program: str, folder: Path) -> Link:
         """Attach a program of a section `cgroup_skb/...` to a cgroup and all below it, otherwise as `attach`.

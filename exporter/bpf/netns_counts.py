@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.bpf import hooks, kernel_btf, layout, objects
 from exporter.bpf.entries import counters
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.bpf.hooks import Hook
-
-KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
 
 
 class Key(NamedTuple):

@@ -12,10 +12,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import reasons
+from exporter.bpf import kernel_btf, reasons
 from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.hooks import Hook
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -205,7 +205,7 @@ class PacketLoss:
 def open_probe(env: Env) -> PacketLoss:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
-    names = reasons.read("skb_drop_reason", PREFIXES, env.sys / KERNEL_BTF)
+    names = reasons.read("skb_drop_reason", PREFIXES, kernel_btf.location(env.sys))
     if not names.told:
         names = DropPlaces(env.proc / "kallsyms")
     try:

@@ -135,7 +135,7 @@ def open_probe(env: Env) -> Softirq:
     kernel_btf.require(env.sys)
     given = env.options.get("softirq", {})
     types, slow, very_slow = (given.get(option.name, option.default) for option in _OPTIONS)
-    return Softirq(SoftirqTimes(types, slow * _NS_PER_MS, very_slow * _NS_PER_MS))
+    return Softirq(SoftirqTimes(env.sys, types, slow * _NS_PER_MS, very_slow * _NS_PER_MS))
 
 
 PROBE = ProbeSpec(

@@ -11,9 +11,9 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import reasons
+from exporter.bpf import kernel_btf, reasons
 from exporter.bpf.hooks import Hook
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
@@ -165,7 +165,7 @@ class TcpReset:
 def open_probe(env: Env) -> TcpReset:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpreset", {}).get("entries", _ENTRIES)
-    names = reasons.read("sk_rst_reason", PREFIXES, env.sys / KERNEL_BTF)
+    names = reasons.read("sk_rst_reason", PREFIXES, kernel_btf.location(env.sys))
     return TcpReset(NetnsCounts("tcpreset", env.sys, places(told=names.told), entries, NEWER), names)
 
 

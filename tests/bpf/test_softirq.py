@@ -34,7 +34,7 @@ def measure(as_root: None) -> Iterator[Callable[..., SoftirqTimes]]:  # noqa: AR
     opened: list[SoftirqTimes] = []
 
     def make(*types: str, slow_ns: int = NEVER, very_slow_ns: int = NEVER) -> SoftirqTimes:
-        opened.append(times := SoftirqTimes(types, slow_ns, very_slow_ns))
+        opened.append(times := SoftirqTimes(Path("/sys"), types, slow_ns, very_slow_ns))
         return times
 
     yield make
