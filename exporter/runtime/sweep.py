@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
 from exporter.runtime.attempt import attempt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Past: TypeAlias = "Mapping[Pod, Memory]"
+_NOT_RUN: Final = object()  # where a reader has no result
 
 
 def reader_name(reader: Callable[..., Any]) -> str:
@@ -171,13 +172,13 @@ class Round:
         results: dict[Pod, Any] = self._results.get(reader, {})
         for ref in self.refs:
             pod = ref.pod
-            result: Any = results.get(pod)
+            result: Any = results.get(pod, _NOT_RUN)
             if isinstance(result, CollectError):
                 if isinstance(result, UnsupportedError | NoDataError):
                     absent = result
                 elif not isinstance(result, GoneError):
                     raise result
-            elif pod in results and pod not in self.gone:
+            elif result is not _NOT_RUN and not (self.gone and pod in self.gone):
                 found = True
                 yield pod, result
         if absent is not None and not found:

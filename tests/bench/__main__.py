@@ -250,6 +250,7 @@ def main() -> int:
     """Run all, print, write build/bench.json."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--pods", type=int, default=250, help="network namespaces to make (default: %(default)s)")
+    parser.add_argument("--many", action="store_true", help="also with 1,000 pods, which take a while to make")
     parser.add_argument(
         "--throughput", action="store_true", help="measure what others' traffic loses instead; takes some minutes"
     )

@@ -14,7 +14,7 @@ import pytest
 from exporter.bpf import objects
 from exporter.bpf.layout import bind
 from exporter.bpf.loader import BpfObject
-from exporter.bpf.socket_walk import Row, SocketWalk, unpack
+from exporter.bpf.socket_walk import CAPACITY, Row, SocketWalk, unpack
 from exporter.errors import UnsupportedError
 from exporter.sources import netlink, sock_diag, socket_scan
 from exporter.sources.sock_diag import Connections, Listener, Sockets, State, UsedPorts
@@ -39,9 +39,10 @@ class Found(NamedTuple):
     busiest: int
 
 
-def open_walk(**sizes: int) -> SocketWalk[Sockets]:
+def open_walk(*, capacity: int = 3 * CAPACITY, **sizes: int) -> SocketWalk[Sockets]:
+    """With room for the namespaces of other tests, too."""
     try:
-        return SocketWalk(socket_scan.make, **sizes)
+        return SocketWalk(socket_scan.make, capacity=capacity, **sizes)
     except UnsupportedError as error:
         pytest.skip(f"no walk over sockets here: {error}")
 

@@ -132,6 +132,7 @@ def test_check_prints_how_every_probe_ended_as_json() -> None:
         "seconds": float,
         "requires": list,
         "programs": list,
+        "places": list,
     }
     assert [_shape(row) for row in rows] == [shape] * len(rows)
     assert {row["status"] for row in rows} <= {status.value for status in Status}
