@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__, app, config, registry
-from exporter.bpf import features, objects, running
+from exporter.bpf import features, objects, running, types_provider
 from exporter.cli import reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
@@ -95,16 +95,23 @@ def _check(options: Namespace, known: Registry) -> None:
     parts = app.assemble(settings, known, *_trees(options))
     held = privileges.held()
     rows = reports.checked(known, parts.collector.cycle().outcomes, held, running.survey())
-    print(reports.as_json(rows) if options.json else reports.check_text(rows))
+    found = reports.node(_release(Path(options.proc)), types_provider.provide(Path(options.sys), headers=False), rows)
+    print(reports.as_json(found) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
         scan = (
             [features.Feature(f"kernel scan of {part.name}", part.reason) for part in parts.scan.parts]
             if parts.scan
             else [features.Feature("kernel scan", "switched off by metrics.kernelScan")]
         )
+        print(reports.node_text(found))
         print(reports.capabilities_text(parts.needs, held))
         print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scan)))
     parts.close()
+
+
+def _release(proc: Path) -> str:
+    file = proc / "sys/kernel/osrelease"
+    return file.read_text().strip() if file.exists() else ""
 
 
 def _list(options: Namespace, known: Registry) -> None:
