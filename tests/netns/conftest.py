@@ -59,7 +59,7 @@ def make_netns() -> Iterator[Callable[[], Namespace]]:
 def pair(make_netns: Callable[[], Namespace]) -> Pair:
     """Two namespaces with a network between them: 10.77.0.0/24 and fd77::/64."""
     left, right = make_netns(), make_netns()
-    run("ip", "link", "add", "eth0", "netns", left.name, "type", "veth", "peer", "eth0", "netns", right.name)
+    left.join(right)
     for side, host in ((left, "1"), (right, "2")):
         side.run("ip", "address", "add", f"10.77.0.{host}/24", "dev", "eth0")
         side.run("ip", "address", "add", f"fd77::{host}/64", "dev", "eth0", "nodad")

@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import json
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Exit status: 0 when every kernel does what it should."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else its guest would go on without it
     if lacking := machine.missing():
         print(f"no guests here: {lacking}", file=sys.stderr)
         return 1
