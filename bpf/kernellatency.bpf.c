@@ -12,6 +12,7 @@
 #include "kprobe.h"
 #include "netns_times.h"
 #include "packets.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -20,9 +21,6 @@ enum kind {
 };
 DESCRIBED(enum kind);
 
-#define TCP_TIME_WAIT 6 /* enum in net/tcp_states.h */
-#define TCP_NEW_SYN_RECV 12
-#define IPPROTO_TCP 6
 #define SKB_CLOCK_MONOTONIC 1 /* enum skb_tstamp_type */
 
 SEC("tp_btf/netif_receive_skb")
@@ -44,18 +42,14 @@ static __always_inline void received(__u64 skb, netns_cookie cookie)
 SEC("?fentry/ip_protocol_deliver_rcu")
 int deliver4(__u64 *ctx)
 {
-	const struct net *net = (void *)ctx[0];
-
-	received(ctx[1], net->net_cookie);
+	received(ctx[1], cookie_in((void *)ctx[0]));
 	return 0;
 }
 
 SEC("?fentry/ip6_protocol_deliver_rcu")
 int deliver6(__u64 *ctx)
 {
-	const struct net *net = (void *)ctx[0];
-
-	received(ctx[1], net->net_cookie);
+	received(ctx[1], cookie_in((void *)ctx[0]));
 	return 0;
 }
 
@@ -79,7 +73,7 @@ int deliver_to_socket(struct __sk_buff *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx;
 
-	received((__u64)skb, BPF_CORE_READ(skb, dev, nd_net.net, net_cookie));
+	received((__u64)skb, known_cookie(BPF_CORE_READ(skb, dev, nd_net.net)));
 	return 1; /* nothing is dropped */
 }
 
@@ -134,7 +128,7 @@ int queued(__u64 *ctx)
 	struct packet packet;
 
 	if (packet_end((__u64)skb, &packet) && packet.kind == KIND_TX)
-		time_in(skb->dev->nd_net.net->net_cookie, KIND_TX, bpf_ktime_get_ns() - packet.since);
+		time_in(cookie_in(READ(skb, dev, nd_net.net)), KIND_TX, bpf_ktime_get_ns() - packet.since);
 	return 0;
 }
 
@@ -143,8 +137,8 @@ static __always_inline int is_departure(const struct sk_buff *skb)
 	const struct sk_buff___mono *before = (void *)skb; /* Linux 6.12 */
 
 	if (bpf_core_field_exists(skb->tstamp_type))
-		return BPF_CORE_READ_BITFIELD(skb, tstamp_type) == SKB_CLOCK_MONOTONIC;
-	return BPF_CORE_READ_BITFIELD(before, mono_delivery_time);
+		return BPF_CORE_READ_BITFIELD_PROBED(skb, tstamp_type) == SKB_CLOCK_MONOTONIC;
+	return BPF_CORE_READ_BITFIELD_PROBED(before, mono_delivery_time);
 }
 
 /*
@@ -155,21 +149,25 @@ SEC("?tp_btf/net_dev_queue")
 int queued_by_tcp(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
-	const struct sock *sk = skb->sk;
+	const struct sock *sk = READ(skb, sk);
+	__u64 departure = READ(skb, tstamp), now;
+	const struct net_device *dev;
 	const struct dst_entry *route;
-	__u64 now;
+	__u8 state;
 
 	packet_forget((__u64)skb); /* received, and now forwarded */
-	if (!sk || !skb->tstamp || !is_departure(skb))
+	if (!sk || !departure || !is_departure(skb))
 		return 0;
-	if (sk->__sk_common.skc_state == TCP_TIME_WAIT || sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
+	state = READ(sk, __sk_common.skc_state);
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return 0; /* not the whole of a socket */
-	route = sk->sk_dst_cache;
-	if (sk->sk_protocol != IPPROTO_TCP || !route || route->dev != skb->dev)
+	route = READ(sk, sk_dst_cache);
+	dev = READ(skb, dev);
+	if (READ(sk, sk_protocol) != IPPROTO_TCP || !route || READ(route, dev) != dev)
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (now >= skb->tstamp)
-		time_in(skb->dev->nd_net.net->net_cookie, KIND_TX, now - skb->tstamp);
+	if (now >= departure)
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_TX, now - departure);
 	return 0;
 }
 

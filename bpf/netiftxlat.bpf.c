@@ -9,6 +9,7 @@
  */
 #include "netns_times.h"
 #include "packets.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -92,7 +93,7 @@ int net_dev_start_xmit(__u64 *ctx)
 	struct packet waited;
 
 	if (packet_end(skb, &waited))
-		time_in(dev->nd_net.net->net_cookie, KIND_QDISC, now - waited.since);
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_QDISC, now - waited.since);
 	handover_begin(skb, now);
 	return 0;
 }
@@ -104,7 +105,7 @@ int net_dev_xmit(__u64 *ctx) /* of the sk_buff only the address is left: it may 
 	__u64 since = handover_end(ctx[0]);
 
 	if (since)
-		time_in(dev->nd_net.net->net_cookie, KIND_NETDEV, bpf_ktime_get_ns() - since);
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_NETDEV, bpf_ktime_get_ns() - since);
 	return 0;
 }
 

@@ -10,9 +10,11 @@
  * Hooks: sk_data_ready (Linux 6.3), else sock_def_readable: readable. tcp_rcv_space_adjust: the program took, whatever
  * call it used. tcp_sendmsg_locked, a tracepoint since Linux 6.16: the program writes (what sendfile sends too, since
  * 6.5). net_dev_queue: a segment goes to a device. All run with the socket locked or on packets it sends just then, so
- * nobody else changes what is kept about it. Kernel: 5.17, for netns_list.h.
+ * nobody else changes what is kept about it. Kernel: 5.10; what is kept goes with the socket since 5.11.
  */
+#include "kprobe.h"
 #include "netns_times.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #include <linux/tcp.h>
@@ -44,13 +46,39 @@ struct {
 	__type(value, struct waits);
 } waits SEC(".maps");
 
-static __always_inline struct waits *waits_made(struct tcp_sock *tcp)
-{
-	struct waits *found = bpf_sk_storage_get(&waits, tcp, 0, BPF_SK_STORAGE_GET_F_CREATE);
+/* The same where programs have no storage of sockets: under the address of the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* set before load, where it is used */
+	__type(key, __u64);
+	__type(value, struct waits);
+} by_address SEC(".maps");
 
+static __always_inline struct waits *waits_of(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return typed ? bpf_sk_storage_get(&waits, sk, 0, 0) : bpf_map_lookup_elem(&by_address, &key);
+}
+
+static __always_inline struct waits *waits_made(struct sock *sk)
+{
+	struct waits none = {}, *found;
+	__u64 key = (__u64)sk;
+
+	if (!typed)
+		return lookup_or_init(&by_address, &key, &none);
+	found = bpf_sk_storage_get(&waits, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!found)
 		count_fault(FAULT_MAP_FULL);
 	return found;
+}
+
+SEC("?tp_btf/tcp_destroy_sock")
+int destroy_sock(__u64 *ctx)
+{
+	bpf_map_delete_elem(&by_address, &ctx[0]);
+	return 0;
 }
 
 static __always_inline void begin(struct wait *wait, __u32 taken)
@@ -69,7 +97,7 @@ static __always_inline void take(struct wait *wait, enum kind kind, struct sock 
 	now = bpf_ktime_get_ns();
 	took = now - wait->since;
 	if (!wait->rest || took > slow_ns)
-		time_in(sk->__sk_common.skc_net.net->net_cookie, kind, took);
+		time_in(cookie_in(READ(sk, __sk_common.skc_net.net)), kind, took);
 	wait->since = left ? now : 0;
 	wait->taken = taken;
 	wait->rest = 1;
@@ -77,25 +105,30 @@ static __always_inline void take(struct wait *wait, enum kind kind, struct sock 
 
 static __always_inline int on_readable(struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tcp = tcp_of(sk);
 	struct waits *waits;
+	__u32 taken;
 
-	if (!tcp || sk->__sk_common.skc_state == TCP_LISTEN || tcp->rcv_nxt == tcp->copied_seq)
+	if (!tcp || READ(sk, __sk_common.skc_state) == TCP_LISTEN)
 		return 0;
-	waits = waits_made(tcp);
+	taken = READ(tcp, copied_seq);
+	if (READ(tcp, rcv_nxt) == taken)
+		return 0;
+	waits = waits_made(sk);
 	if (waits && !waits->read.since)
-		begin(&waits->read, tcp->copied_seq);
+		begin(&waits->read, taken);
 	return 0;
 }
 
 static __always_inline int on_write(struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct waits *waits = tcp ? waits_made(tcp) : NULL;
+	struct tcp_sock *tcp = tcp_of(sk);
+	struct waits *waits = tcp ? waits_made(sk) : NULL;
+	__u32 sent = tcp ? READ(tcp, snd_nxt) : 0;
 
 	/* With nothing unsent, what waited was not written after all, or sent in a way that is not seen here. */
-	if (waits && (!waits->write.since || tcp->write_seq == tcp->snd_nxt))
-		begin(&waits->write, tcp->snd_nxt);
+	if (waits && (!waits->write.since || READ(tcp, write_seq) == sent))
+		begin(&waits->write, sent);
 	return 0;
 }
 
@@ -111,18 +144,27 @@ int data_ready_fentry(__u64 *ctx)
 	return on_readable((void *)ctx[0]);
 }
 
+SEC("?kprobe/sock_def_readable")
+int data_ready_kprobe(struct pt_regs *ctx)
+{
+	return on_readable((void *)PT_REGS_PARM1(ctx));
+}
+
 SEC("tp_btf/tcp_rcv_space_adjust")
 int rcv_space_adjust(__u64 *ctx)
 {
 	struct sock *sk = (void *)ctx[0];
-	struct waits *found = bpf_sk_storage_get(&waits, sk, 0, 0);
+	struct waits *found = waits_of(sk);
 	struct tcp_sock *tcp;
+	__u32 taken;
 
 	if (!found || !found->read.since)
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		take(&found->read, KIND_READ, sk, tcp->copied_seq, tcp->rcv_nxt != tcp->copied_seq);
+	tcp = tcp_of(sk);
+	if (!tcp)
+		return 0;
+	taken = READ(tcp, copied_seq);
+	take(&found->read, KIND_READ, sk, taken, READ(tcp, rcv_nxt) != taken);
 	return 0;
 }
 
@@ -138,13 +180,19 @@ int sendmsg_fentry(__u64 *ctx)
 	return on_write((void *)ctx[0]);
 }
 
+SEC("?kprobe/tcp_sendmsg_locked")
+int sendmsg_kprobe(struct pt_regs *ctx)
+{
+	return on_write((void *)PT_REGS_PARM1(ctx));
+}
+
 /* The segment, as snd_nxt moves only once it was handed down. Sent again, it is from before; an ACK has no data. */
 SEC("tp_btf/net_dev_queue")
 int dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
-	struct sock *sk = skb->sk;
-	struct waits *found = sk ? bpf_sk_storage_get(&waits, sk, 0, 0) : NULL;
+	struct sock *sk = READ(skb, sk);
+	struct waits *found = sk ? waits_of(sk) : NULL;
 	const struct tcp_sock *tcp = (void *)sk;
 	__u32 seq, data, next;
 	struct tcphdr header;
@@ -152,13 +200,13 @@ int dev_queue(__u64 *ctx)
 
 	if (!found || !found->write.since)
 		return 0;
-	if (skb->dev->nd_net.net != sk->__sk_common.skc_net.net) /* it left, and still tells who sent it */
+	if (READ(skb, dev, nd_net.net) != READ(sk, __sk_common.skc_net.net)) /* it left, and still tells who sent it */
 		return 0;
-	start = BPF_CORE_READ(skb, head) + skb->transport_header;
+	start = BPF_CORE_READ(skb, head) + READ(skb, transport_header);
 	if (bpf_probe_read_kernel(&header, sizeof(header), start))
 		return 0;
 	seq = bpf_ntohl(header.seq);
-	data = skb->len - (start - BPF_CORE_READ(skb, data)) - header.doff * 4;
+	data = READ(skb, len) - (start - BPF_CORE_READ(skb, data)) - header.doff * 4;
 	if (!data || seq != BPF_CORE_READ(tcp, snd_nxt))
 		return 0;
 	next = seq + data;

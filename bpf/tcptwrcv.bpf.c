@@ -8,6 +8,7 @@
  * connection. Kernel: 5.17, for netns_list.h.
  */
 #include "netns_counts.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -23,7 +24,6 @@ DESCRIBED(enum kind);
 /* Where the tracepoint hands over the socket, as its fourth argument. */
 const volatile __u32 tells_socket = 0;
 
-#define TCP_TIME_WAIT 6 /* enum in net/tcp_states.h; of those in FIN_WAIT2 as well */
 #define TCP_TW_SYN 3 /* enum tcp_tw_status */
 #define FIN 0x01
 #define SYN 0x02
@@ -59,8 +59,8 @@ int drop(__u64 *ctx)
 {
 	struct sock *sk = tells_socket ? (void *)ctx[3] : NULL;
 
-	if (sk && sk->__sk_common.skc_state == TCP_TIME_WAIT)
-		count_in(sk->__sk_common.skc_net.net->net_cookie, kind_of((void *)ctx[0]), 0, 1);
+	if (sk && READ(sk, __sk_common.skc_state) == TCP_TIME_WAIT) /* of those in FIN_WAIT2 as well */
+		count_in(cookie_in(READ(sk, __sk_common.skc_net.net)), kind_of((void *)ctx[0]), 0, 1);
 	return 0;
 }
 

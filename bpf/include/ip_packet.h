@@ -3,6 +3,7 @@
 #ifndef IP_PACKET_H
 #define IP_PACKET_H
 
+#include "typed.h"
 #include "types.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -131,7 +132,7 @@ static __always_inline int parse_ipv6(struct ip_packet *packet, const unsigned c
 /* Whether the headers at `at`, which are those of IP, could be read. `packet` must be zero. */
 static __always_inline int parse_ip(struct ip_packet *packet, const struct sk_buff *skb, const unsigned char *at)
 {
-	packet->end = skb->data + (skb->len - skb->data_len);
+	packet->end = READ(skb, data) + (READ(skb, len) - READ(skb, data_len));
 	if (!read_header(packet, &packet->version, sizeof(packet->version), at))
 		return 0;
 	if (packet->version >> 4 == 4)
@@ -152,8 +153,8 @@ static __always_inline int is_tag(__u16 protocol)
 /* Where the IP header of a packet is that was just received; NULL when it has none. */
 static __always_inline const unsigned char *ip_of_received(const struct sk_buff *skb)
 {
-	const unsigned char *at = skb->data;
-	__u16 protocol = skb->protocol, tag[2];
+	const unsigned char *at = READ(skb, data);
+	__u16 protocol = READ(skb, protocol), tag[2];
 	int i;
 
 	for (i = 0; i < MOST_TAGS && is_tag(protocol); i++) {
@@ -168,9 +169,9 @@ static __always_inline const unsigned char *ip_of_received(const struct sk_buff 
 /* The same of one that is being sent: the stack has told, and tags are in front of it. */
 static __always_inline const unsigned char *ip_of_sent(const struct sk_buff *skb)
 {
-	__u16 protocol = skb->protocol;
+	__u16 protocol = READ(skb, protocol);
 
-	return is_ip(protocol) || is_tag(protocol) ? skb->head + skb->network_header : NULL;
+	return is_ip(protocol) || is_tag(protocol) ? READ(skb, head) + READ(skb, network_header) : NULL;
 }
 
 static __always_inline void read_ports(struct ip_packet *packet)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.bpf import fentry
 from exporter.bpf.btf import BtfKind
 from exporter.bpf.kallsyms import KALLSYMS, Kallsyms
-from exporter.bpf.kernel_btf import VMLINUX, KernelBtf, location
+from exporter.bpf.kernel_btf import KernelBtf, is_told, location
 from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Attachable:
     @property
     def tells_types(self) -> bool:
         """Whether the kernel tells its types itself, so that it can check programs that use them."""
-        return (self._sys / VMLINUX.relative_to("/sys")).exists()
+        return is_told(self._sys)
 
     @cached_property
     def _tracefs(self) -> Path | None:
@@ -76,7 +76,7 @@ class Attachable:
             case "tp" | "tracepoint":
                 return self._of_classic_tracepoint(target)
             case "fentry" | "fexit":
-                return self._fentry_refusal() or self._of_described_function(target)
+                return self._of_typed_function(target)
             case "kprobe" | "kretprobe":
                 return self._of_kprobe(target)
             case _:
@@ -95,6 +95,11 @@ class Attachable:
             return f"tracefs is not mounted: mount -t tracefs tracefs {self._sys / _TRACEFS[0]}"
         path = self._tracefs / name
         return "" if path.is_dir() else f"{path} does not exist, so this kernel has no such tracepoint"
+
+    def _of_typed_function(self, name: str) -> str:
+        if not self.tells_types:
+            return "the kernel does not tell its types: needs one built with CONFIG_DEBUG_INFO_BTF"
+        return self._fentry_refusal() or self._of_described_function(name)
 
     def _of_described_function(self, name: str) -> str:
         if self._btf.has(BtfKind.FUNC, name):

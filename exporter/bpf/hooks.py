@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.bpf.loader import BpfObject
 
 
-_TYPED = "tp_btf/"
+_UNTYPED = ("raw_tp/", "kprobe/", "kretprobe/")
 
 
 class Hook(NamedTuple):
@@ -77,10 +77,8 @@ def choose(
     wanted = {program for choice in choices for program in choice.programs}
     for program in dict.fromkeys(program for hook in hooks for way in hook.ways for program in way):
         bpf.set_autoload(program, wanted=program in wanted)
-    if not kernel.tells_types:
-        for program in wanted:
-            if bpf.section(program).lstrip("?").startswith(_TYPED):
-                bpf.use_raw_tracepoint(program)
+    if any(bpf.section(program).lstrip("?").startswith(_UNTYPED) for program in wanted):
+        bpf.read_untyped()
     live_netns.prepare(bpf, kernel)
     bpf.choices.extend(choices)
     return {choice.place: choice.programs for choice in choices}
@@ -89,17 +87,9 @@ def choose(
 def _best(bpf: BpfObject, hook: Hook, kernel: Attachable) -> Choice:
     passed_over: list[str] = []
     for way in hook.ways:
-        sections = [_possible(bpf.section(program), kernel) for program in way]
+        sections = [bpf.section(program) for program in way]
         lacking = next((f"{one}: {reason}" for one in sections if (reason := kernel.lacking(one))), "")
         if not lacking:
             return Choice(hook.place, way, tuple(passed_over))
         passed_over.append(lacking)
     raise UnsupportedError(f"{bpf.path}: {hook.place} cannot be watched on this kernel: {'; '.join(passed_over)}")
-
-
-def _possible(section: str, kernel: Attachable) -> str:
-    """Typed tracepoints need a kernel that tells its types; elsewhere the raw ones serve the same programs."""
-    bare = section.lstrip("?")
-    if kernel.tells_types or not bare.startswith(_TYPED):
-        return section
-    return f"raw_tp/{bare.removeprefix(_TYPED)}"

@@ -28,14 +28,33 @@ _ENUM_SIZES: Final = frozenset({1, 2, 4, 8})
 _MOST_VALUES: Final = 0xFFFF  # 16 bits hold how many an enum has
 
 
+class _Trust:
+    """Whether the running kernel is believed in what it tells of its types."""
+
+    own = True
+
+
+def distrust(*, distrusted: bool = True) -> None:
+    """From here on do as if the running kernel did not tell its types; objects opened before are not affected."""
+    _Trust.own = not distrusted
+
+
+def is_told(sys: Path) -> bool:
+    """Whether the kernel tells its types itself, so that it can check programs that use them."""
+    return (_Trust.own or sys != _SYS) and _own(sys).exists()
+
+
 def location(sys: Path) -> Path:
-    """The file with the types of the kernel: its own, else what `inspector btf discover` or the daemon provided.
+    """The file with the types of the kernel: its own, else the one that `types_provider` left.
 
     Its own where there is neither.
     """
-    own = sys / VMLINUX.relative_to("/sys")
     provided = PROVIDED / f"{os.uname().release}.btf"
-    return provided if not own.exists() and sys == _SYS and provided.exists() else own
+    return provided if not is_told(sys) and sys == _SYS and provided.exists() else _own(sys)
+
+
+def _own(sys: Path) -> Path:
+    return sys / VMLINUX.relative_to("/sys")
 
 
 def require(sys: Path) -> None:

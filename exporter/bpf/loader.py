@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from exporter.bpf.hooks import Choice
 
-_RAW_TRACEPOINT: Final = 17  # enum bpf_prog_type
+_TYPED: Final = b"tp_btf/"
+_UNTYPED: Final = b"raw_tp/"  # as long, so that one may be written over the other
 _LOG_BYTES: Final = 1 << 20
 _CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 _STATUS: Final = "/proc/self/status"
@@ -40,6 +41,7 @@ _LACKING: Final = re.compile(
     r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF|"
     r"BPF_STX uses reserved fields"  # of an atomic operation that gives the old value, before Linux 5.12
 )
+_SYS: Final = Path("/sys")
 _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
 
@@ -98,6 +100,7 @@ class BpfObject:
 
     Attributes:
         choices: how its places are watched, as `exporter.bpf.hooks` chose.
+        typed: whether its programs read the kernel's structures as such, see bpf/include/typed.h.
 
     Raises:
         UnsupportedError: libbpf, the object or the BTF is absent.
@@ -106,19 +109,28 @@ class BpfObject:
 
     def __init__(self, path: Path, *, btf: Path | None = None, library_name: str = LIBRARY) -> None:
         self.path = str(path)
-        self.name = path.name.removesuffix(".bpf.o")
+        self.name = path.name.removesuffix(".bpf.o").partition("-")[0]  # of variants for older kernels too
         self._library = library(library_name)
         self._call = self._library.call
         if not path.is_file():
             raise UnsupportedError(f"{path} does not exist; install clang, llvm and libbpf-dev and run: make bpf")
         if btf is not None and not btf.is_file():
             raise UnsupportedError(f"there is no BTF in {btf}")
-        if btf is None and (provided := kernel_btf.location(Path("/sys"))) != VMLINUX:
+        if btf is None and (provided := kernel_btf.location(_SYS)) != VMLINUX:
             btf = provided
         self._btf = btf
-        options = OpenOptions(sz=ctypes.sizeof(OpenOptions), btf_custom_path=None if btf is None else str(btf).encode())
+        options = OpenOptions(
+            sz=ctypes.sizeof(OpenOptions),
+            object_name=self.name.encode(),
+            btf_custom_path=None if btf is None else str(btf).encode(),
+        )
+        content = path.read_bytes()
+        if not kernel_btf.is_told(_SYS):
+            # The same programs at raw tracepoints: the same arguments, but memory rather than structures. The library
+            # goes by the names of sections, and once they are read some of its versions crash without types.
+            content = content.replace(_TYPED, _UNTYPED)
         self._library.said.clear()
-        self._handle: int | None = self._call["bpf_object__open_file"](self.path.encode(), ctypes.byref(options))
+        self._handle: int | None = self._call["bpf_object__open_mem"](content, len(content), ctypes.byref(options))
         if self._handle is None:
             reason = self._library.reason(ctypes.get_errno())
             raise SourceError(self.path, "an eBPF object", "; ".join([reason, *self._library.said]))
@@ -127,7 +139,7 @@ class BpfObject:
         self._maps: dict[str, Map] = {}
         self._open: list[Link | RingBuffer] = []
         self.choices: list[Choice] = []
-        self._raw: dict[str, str] = {}  # tracepoint of programs whose section says another way
+        self.typed = True
         try:
             self.btf = self._read_btf()
         except SourceError:
@@ -173,20 +185,13 @@ class BpfObject:
 
     def section(self, program: str) -> str:
         """Section of a program. Raises SourceError when there is no such program."""
-        if program in self._raw:
-            return f"raw_tp/{self._raw[program]}"
         return str(self._call["bpf_program__section_name"](self._program(program)).decode())
 
-    def use_raw_tracepoint(self, program: str) -> None:
-        """Let a program of a typed tracepoint run at the raw one, which needs no types of the kernel. Before load.
-
-        Its arguments are the same, but may only be read as memory.
-        """
-        tracepoint = self.section(program).lstrip("?").removeprefix("tp_btf/")
-        handle = self._program(program)
-        self._check(self._call["bpf_program__set_type"](handle, _RAW_TRACEPOINT), f"program {program}")
-        self._check(self._call["bpf_program__set_expected_attach_type"](handle, 0), f"program {program}")
-        self._raw[program] = tracepoint
+    def read_untyped(self) -> None:
+        """Let handlers of typed.h read memory rather than structures, which the verifier does not know. Before load."""
+        self.typed = False
+        if self.btf.has_variable("typed"):
+            self.set_variable("typed", 0)
 
     def set_variable(self, name: str, value: int) -> None:
         """Give a global (`const volatile`, or any other) its initial value, in as many bytes as it has. Before load.
@@ -270,8 +275,6 @@ class BpfObject:
         """
         self._library.said.clear()
         handle = self._program(program)
-        if tracepoint := self._raw.get(program):
-            return self._linked(program, self._call["bpf_program__attach_raw_tracepoint"](handle, tracepoint.encode()))
         return self._linked(program, self._call["bpf_program__attach"](handle))
 
     def attach_to_cgroup(self, program: str, folder: Path) -> Link:

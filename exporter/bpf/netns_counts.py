@@ -135,11 +135,9 @@ class NetnsCounts:
         except CollectError:
             self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, None)
         try:
+            self._live = LiveList(self._bpf)
             self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
             self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
-            self._live = LiveList(self._bpf)
-            for program in chain.from_iterable(self.chosen.values()):
-                self._bpf.attach(program)
         except BaseException:
             self._bpf.close()
             raise
@@ -175,7 +173,7 @@ class NetnsCounts:
 def _loaded(
     name: str, sys: Path, places: Sequence[Hook], entries: int, newer: Newer | None
 ) -> tuple[BpfObject, dict[str, tuple[str, ...]], bool]:
-    """The object, the programs for each place, and whether `newer` is used, which only the program chosen can."""
+    """The object at work, the programs for each place, and whether `newer` is used, which only one of them can."""
     bpf = BpfObject(objects.find(name))
     try:
         bpf.set_max_entries("counts", entries)
@@ -184,6 +182,8 @@ def _loaded(
         if newer is not None and used:
             bpf.set_variable(newer.variable, 1)
         bpf.load()
+        for program in chain.from_iterable(chosen.values()):  # of raw tracepoints only this tells what they lack
+            bpf.attach(program)
     except BaseException:
         bpf.close()
         raise
