@@ -7,7 +7,13 @@ PYTHON=${PYTHON:-python3}
 # prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations.
 # iproute2, iptables, nftables, iputils-ping, procps: namespaces in tests, and packets lost on purpose.
 # clang, llvm, libbpf-dev: compile bpf/; libbpf1 loads it; bpftool: a second opinion on what is loaded; clang-format: lint.
-PACKAGES="prometheus victoria-metrics iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format"
+# ethtool, ipvsadm: devices and virtual servers in tests, as an operator would set them.
+# qemu-system-x86, busybox-static, kmod, zstd: other kernels to test in; virtiofsd: their files.
+PACKAGES="prometheus victoria-metrics iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format ethtool ipvsadm qemu-system-x86 busybox-static kmod zstd"
+case $(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}") in
+bullseye | bookworm | jammy) ;; # a part of QEMU there
+*) PACKAGES="$PACKAGES virtiofsd" ;;
+esac
 
 missing=""
 for package in $PACKAGES; do
