@@ -77,7 +77,9 @@ static __always_inline struct waits *waits_made(struct sock *sk)
 SEC("?tp_btf/tcp_destroy_sock")
 int destroy_sock(__u64 *ctx)
 {
-	bpf_map_delete_elem(&by_address, &ctx[0]);
+	__u64 key = ctx[0]; /* no key may lie in the context */
+
+	bpf_map_delete_elem(&by_address, &key);
 	return 0;
 }
 
