@@ -138,7 +138,9 @@ static __always_inline int is_departure(const struct sk_buff *skb)
 
 	if (bpf_core_field_exists(skb->tstamp_type))
 		return BPF_CORE_READ_BITFIELD_PROBED(skb, tstamp_type) == SKB_CLOCK_MONOTONIC;
-	return BPF_CORE_READ_BITFIELD_PROBED(before, mono_delivery_time);
+	if (bpf_core_field_exists(before->mono_delivery_time))
+		return BPF_CORE_READ_BITFIELD_PROBED(before, mono_delivery_time);
+	return 1; /* before Linux 5.18 a socket's packet had no other time, and no mark */
 }
 
 /*

@@ -5,7 +5,7 @@
  * From the state SYN_SENT until ESTABLISHED or CLOSE. The other side of a handshake is not measured: the kernel keeps
  * no socket for it before it is over, and no tracepoint tells when it began.
  *
- * Hook: inet_sock_set_state. Kernel: 5.17, for netns_list.h.
+ * Hook: inet_sock_set_state. Kernel: 5.10.
  */
 #include "netns_times.h"
 #include "typed_net.h"

@@ -6,7 +6,7 @@
  * busier they are, and when a connection leaves that state, so that each tells at least once. Connections within the
  * namespace (over its loopback device) are left out: they say nothing about the network.
  *
- * Hooks: tcp_probe, inet_sock_set_state. Kernel: 5.17, for netns_list.h.
+ * Hooks: tcp_probe, inet_sock_set_state. Kernel: 5.10.
  */
 #include "netns_times.h"
 #include "typed_net.h"

@@ -5,7 +5,7 @@
  *
  * Hooks: the end of tcp_timewait_state_process, which judges them. Where that cannot be watched, skb:kfree_skb says
  * since Linux 6.11 for which socket a segment was that goes no further, which all do but a SYN that opens a new
- * connection. Kernel: 5.17, for netns_list.h.
+ * connection. Kernel: 5.17, for what a function gives back.
  */
 #include "netns_counts.h"
 #include "typed_net.h"

@@ -108,8 +108,8 @@ PROBE = ProbeSpec(
     requires=(
         Requirement(
             RequirementKind.KERNEL,
-            "Linux 6.16 with BTF, or 5.17 that takes fentry programs",
-            "the tracepoint where programs write; bpf_loop",
+            "Linux 5.10 that takes fentry programs or kprobes, or 6.16, with BTF",
+            "before there was a tracepoint where programs write",
         ),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
