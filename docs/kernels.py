@@ -17,32 +17,42 @@ _WORDS: Final = {"ok": "yes", "no_data": "yes, nothing to count", "unsupported":
 
 
 def pages(registry: Registry) -> dict[str, str]:
-    """The page by its path."""
+    """The page by its path; none before the first report."""
+    if not REPORT.exists():
+        return {}
     report = json.loads(REPORT.read_text("utf-8"))
     kernels = report["kernels"]
     head = ("probe", *(each["kernel"] for each in kernels))
-    rows = [(spec.name, *(_cell(each["check"]["probes"], spec.name) for each in kernels)) for spec in registry.probes]
+    rows = [(spec.name, *(_cell(each["probes"], spec.name) for each in kernels)) for spec in registry.probes]
     tests = [
-        (each["release"], str(each["passed"]), str(len(each["failed"])), str(len(each["skipped"]))) for each in kernels
+        (each["release"], str(each["passed"]), str(len(each["failed"])), str(sum(each["skipped"].values())))
+        for each in kernels
     ]
+    reasons = sorted({(reason, each["kernel"]) for each in kernels for reason in each["skipped"]})
     return {
         "kernels.md": page(
             "Kernels",
-            f"What stock kernels of Debian made of each probe on {report['date']}, measured by `make vmtest`. Other "
-            "kernels: `net-exporter check` says what runs, and what would have to change for the rest.",
+            f"What stock kernels of Debian made of each probe on {report['date']}, measured by `make vmtest`. Of other "
+            "kernels `net-exporter check` tells what runs, and what would have to change for the rest.",
             table(head, rows),
-            "The hook is given where a probe can use several: the first one that the kernel offers is taken.",
+            "Where a probe hooks into the kernel it is told how: of several ways the best that the kernel offers.",
             "## Tests",
             "Programs, layouts and namespaces, on the same kernels.",
-            table(("kernel", "passed", "failed", "skipped, for lack of something in that kernel"), tests),
+            table(("kernel", "passed", "failed", "skipped"), tests),
+            "What was skipped, and why:",
+            table(("reason", "kernels"), [(reason, _together(reason, reasons)) for reason in dict(reasons)]),
         )
     }
+
+
+def _together(reason: str, reasons: list[tuple[str, str]]) -> str:
+    return ", ".join(kernel for other, kernel in reasons if other == reason)
 
 
 def _cell(rows: list[dict[str, Any]], name: str) -> str:
     row = next((row for row in rows if row["probe"] == name), None)
     if row is None:
         return "not measured"
-    hooks = {each["hook"].lstrip("?") for each in row["programs"] if each["state"] == "attached"}
+    hooks = [hook.lstrip("?") for hook in row["hooks"]]
     word = _WORDS.get(row["status"], row["status"])
-    return f"{word}: {', '.join(sorted(hooks))}" if hooks and row["status"] == "ok" else word
+    return f"{word}: {', '.join(hooks)}" if hooks and row["status"] == "ok" else word

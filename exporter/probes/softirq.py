@@ -144,7 +144,7 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones may lack what the programs call"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older kernels are untried"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

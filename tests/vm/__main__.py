@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter import registry
+from tests.bpf import compiling
 from tests.vm import kernels, machine, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_SLOWEST = 5  # tests to name
 REPORT = Path("docs/reference/kernels.json")
 
 
@@ -42,6 +44,8 @@ def main() -> int:
     if lacking := machine.missing():
         print(f"no guests here: {lacking}", file=sys.stderr)
         return 1
+    if not arguments.command:
+        compiling.compile_all()
     reports, wrong = [], 0
     for wanted in arguments.kernel or kernels.MATRIX:
         kernel = kernels.get(wanted, headers=arguments.headers)
@@ -76,7 +80,9 @@ def _progress() -> Callable[[Path], None]:
 
 def _tell(found: dict[str, Any], result: machine.Result) -> bool:
     wrong = list(matrix.complaints(found, registry.load()))
-    print(f"\r  {found['passed']} passed, {len(found['skipped'])} skipped, {found['seconds']} s", flush=True)
+    skipped = sum(found["skipped"].values())
+    print(f"\r  {found['passed']} passed, {skipped} skipped, {result.seconds:.0f} s; the slowest:", flush=True)
+    print(*matrix.slowest(result, _SLOWEST), sep="\n", flush=True)
     for complaint in wrong:
         print(f"  {complaint}")
     if wrong:

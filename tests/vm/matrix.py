@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from tests.vm.kernels import Kernel
     from tests.vm.machine import Result
 
-TESTS: Final = ("tests/netns", "tests/bpf")
+TESTS: Final = ("tests/netns", "tests/bpf", "tests/unit/sources/test_conntrack.py")
 # What a probe may lack in a guest whatever its kernel.
 _HARDWARE: Final = {"rdma": "guests have no RDMA device"}
 _MODULES: Final = "ip_vs nf_conntrack nf_conntrack_netlink virtio_net loop"
@@ -31,29 +33,46 @@ def command(tests: str = " ".join(TESTS)) -> str:
 
 def report(kernel: Kernel, result: Result) -> dict[str, Any]:
     """Plain values for kernels.json: outcome of each probe, and of the tests."""
-    tests = [json.loads(line) for line in result.files.get("tests.jsonl", "").splitlines()]
-    check = json.loads(result.files.get("check.json") or "{}")
+    here = f"{Path.cwd()}/"
+    tests = [json.loads(line.replace(here, "")) for line in result.files.get("tests.jsonl", "").splitlines()]
+    check = json.loads(result.files.get("check.json", "").replace(here, "") or "{}")
+    skipped = Counter(test["reason"].removeprefix("Skipped: ") for test in tests if test["outcome"] == "skipped")
     return {
         "kernel": kernel.wanted,
         "release": kernel.release,
         "status": result.status,
-        "seconds": round(result.seconds),
-        "check": check,
+        "types": check.get("btf", {}).get("source", ""),
+        "backend": check.get("backend", ""),
+        "probes": [_probe(row) for row in check.get("probes", ())],
         "passed": sum(test["outcome"] == "passed" for test in tests),
         "failed": [test["test"] for test in tests if test["outcome"] == "failed"],
-        "skipped": [{"test": test["test"], "reason": test["reason"]} for test in tests if test["outcome"] == "skipped"],
+        "skipped": dict(skipped),
     }
+
+
+def _probe(row: dict[str, Any]) -> dict[str, Any]:
+    hooks = {each["hook"] for each in row["programs"] if each["state"] == "attached"}
+    return {"probe": row["probe"], "status": row["status"], "reason": row["reason"], "hooks": sorted(hooks)}
+
+
+def slowest(result: Result, count: int) -> list[str]:
+    """The tests that took the longest, for people."""
+    tests = [json.loads(line) for line in result.files.get("tests.jsonl", "").splitlines()]
+    tests.sort(key=lambda test: -float(test["seconds"]))
+    return [f"{test['seconds']:6.1f} s  {test['test']}" for test in tests[:count]]
 
 
 def complaints(found: dict[str, Any], registry: Registry) -> Iterator[str]:
     """What is wrong with a report; nothing when the kernel is supported as declared."""
+    if not found["probes"]:
+        yield "net-exporter check told nothing"
     if found["status"] is None:
         yield "the guest ended before its command did"
     elif found["status"]:
         yield f"tests ended with status {found['status']}"
     yield from (f"failed: {test}" for test in found["failed"])
     release = _number(found["release"])
-    for row in found["check"].get("probes", ()):
+    for row in found["probes"]:
         name, status = row["probe"], row["status"]
         if status in ("failed", "timed_out"):
             yield f"{name} is {status}: {row['reason']}"
