@@ -6,12 +6,14 @@ import ctypes
 import logging
 import signal
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.bpf import types_provider
 from exporter.errors import CollectError
 from exporter.exposition.answers import Answers
 from exporter.exposition.http import Server
@@ -29,6 +31,7 @@ from exporter.runtime.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.bpf.types_provider import Types
     from exporter.config import Config
     from exporter.model.metric import Metric
     from exporter.model.probe import Requirement
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _M_ARENA_MAX = -8  # malloc.h
+_SYS = Path("/sys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Parts:
         schedule: of the cycles.
         answers: to scrapes.
         scan: of the kernel, unless switched off.
+        types: of the kernel, where eBPF programs have them from.
         programs: of eBPF, those that are loaded.
         needs: capabilities by who needs them, see `privileges.declared`.
         keep: capabilities that what could be opened needs.
@@ -60,6 +65,7 @@ class Parts:
     schedule: Schedule
     answers: Answers
     scan: KernelScan | None
+    types: Types
     programs: Programs
     needs: Mapping[str, tuple[Requirement, ...]]
     keep: frozenset[str]
@@ -74,6 +80,7 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     """Open the selected probes and wire everything up. A probe that cannot be opened only costs itself."""
     env = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, config.options, kernel_scan=config.kernel_scan)
     _tell_hidden(env)
+    types = _types(config, env.sys)  # before probes are opened, which use them
     running = [RunningProbe(spec, attempt(spec.open, env)) for spec in config.probes]
     selected = {spec.name for spec in config.probes}
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
@@ -89,7 +96,22 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str) -> Parts:
     health = Health(config.node, config.namings, collector.costs, more)
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
-    return Parts(collector, health, schedule, answers, scan, programs, needs, keep)
+    return Parts(collector, health, schedule, answers, scan, types, programs, needs, keep)
+
+
+def _types(config: Config, sys: Path) -> Types:
+    """What the kernel's types are taken from; tells where that is not the kernel itself."""
+    began = time.monotonic()
+    folder = Path(config.btf_folder) if config.btf_folder else None
+    types = types_provider.provide(sys, folder, headers=config.headers, distrust=config.backend == "bcc")
+    if sys != _SYS:
+        return types  # a captured tree is of another machine
+    if types.lacking:
+        effect = "the kernel's own are used" if types.source else "metrics from /proc are served, those of eBPF are not"
+        log.warning("types of the kernel: %s; %s", types.lacking, effect)
+    elif types.source != "kernel":
+        log.info("types of the kernel: %s, from %s, after %.1f s", types.path, types.source, time.monotonic() - began)
+    return types
 
 
 def _capabilities(needs: Mapping[str, tuple[Requirement, ...]]) -> dict[Metric, Samples]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 INTERPRETERS: Final = (sys.executable, "/usr/bin/python3")
 
-_HEADERS: Final = (
+HEADERS: Final = (
     "linux/sched.h", "linux/sched/signal.h", "linux/fs.h", "linux/fdtable.h", "linux/nsproxy.h", "linux/netdevice.h",
     "linux/skbuff.h", "linux/tcp.h", "linux/udp.h", "linux/ip.h", "linux/ipv6.h", "linux/bpf.h", "linux/blkdev.h",
     "linux/blk-mq.h", "linux/inetdevice.h", "linux/seq_file.h", "net/net_namespace.h", "net/sock.h", "net/tcp.h",
@@ -45,9 +45,10 @@ _NAMED: Final = {
 }  # fmt: skip
 _HELPERS: Final = "bpf_func_id"  # bcc brings a newer list of its own, so the kernel's is read as text
 _ROUNDS: Final = 4
-_SECONDS: Final = 300.0
+_SECONDS: Final = 300.0  # for one compilation, which takes one or two
 _WORDS: Final = 320  # of 8 bytes: the largest struct in which bit fields are looked for
 _BAD_LINE: Final = re.compile(r"^question:(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
+_COMPILER: Final = "the kernel's headers, compiled by bcc"
 _NO_BCC: Final = "No module named 'bcc'"
 
 Question = tuple[str, ...]  # what is asked of which struct and member
@@ -113,7 +114,7 @@ def _of_members(struct_name: str, above: str, members: dict[str, Field]) -> Iter
 
 
 def _text(questions: dict[Question, str]) -> str:
-    lines = [f"#if __has_include(<{header}>)\n#include <{header}>\n#endif" for header in _HEADERS]
+    lines = [f"#if __has_include(<{header}>)\n#include <{header}>\n#endif" for header in HEADERS]
     for struct_name, path in sorted({key[:2] for key in questions if key[2].startswith("word")}):
         number = 1 + next(place for place, key in enumerate(questions) if key[:2] == (struct_name, path))
         bits = f"bits_{struct_name}_{path.replace('.', '_')}"
@@ -128,8 +129,7 @@ def _answers(questions: dict[Question, str]) -> dict[Question, int]:
     for _ in range(_ROUNDS):
         done = _compile(_text(questions))
         if done.returncode == 0:
-            values = list(stored(bytes.fromhex(done.stdout.split()[-1])))
-            return dict(zip(questions, values, strict=True))
+            return _paired(questions, done.stdout)
         bad = {int(number) for number in _BAD_LINE.findall(done.stderr)}
         if not bad:
             break
@@ -141,7 +141,14 @@ def _answers(questions: dict[Question, str]) -> dict[Question, int]:
             for number, (key, text) in enumerate(questions.items(), 1)
             if number not in bad and key[:2] not in gone
         }
-    raise SourceError("the kernel's headers, compiled by bcc", "answers", _complaint(done.stderr))
+    raise SourceError(_COMPILER, "answers", _complaint(done.stderr))
+
+
+def _paired(questions: dict[Question, str], printed: str) -> dict[Question, int]:
+    try:
+        return dict(zip(questions, stored(bytes.fromhex(printed.rsplit(maxsplit=1)[-1])), strict=True))
+    except (ValueError, IndexError, struct.error) as error:
+        raise SourceError(_COMPILER, f"an answer to each of {len(questions)} questions", str(error)) from error
 
 
 def _complaint(said: str) -> str:
@@ -153,14 +160,19 @@ def _complaint(said: str) -> str:
 def _compile(text: str) -> subprocess.CompletedProcess[str]:
     """Raises UnsupportedError without bcc or headers."""
     for interpreter in INTERPRETERS:
-        done = subprocess.run(  # noqa: S603 -- our own text for an interpreter named here
-            [interpreter, "-I", bcc_compile.__file__],  # isolated: a module beside it is called bcc too
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 -- our own text for an interpreter named here
+                [interpreter, "-I", bcc_compile.__file__],  # isolated: a module beside it is called bcc too
+                input=text,
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            continue
+        except subprocess.TimeoutExpired as error:
+            raise SourceError(_COMPILER, f"an end within {_SECONDS:g} s") from error
         if _NO_BCC not in done.stderr:
             break
     else:
@@ -194,9 +206,7 @@ def stored(code: bytes) -> Iterator[int]:
             case 0x95:  # exit
                 return
             case _:
-                raise SourceError(
-                    "the kernel's headers, compiled by bcc", "constants only", f"operation {operation:#x}"
-                )
+                raise SourceError(_COMPILER, "constants only", f"operation {operation:#x}")
 
 
 def _members(

@@ -142,6 +142,8 @@ class BpfObject:
         self.typed = True
         try:
             self.btf = self._read_btf()
+            if not kernel_btf.is_told(_SYS):
+                self.read_untyped()
         except SourceError:
             self.close()
             raise

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exporter.bpf import objects
-from exporter.bpf.btf_search import ABSENT, Machine, Search, search
+from exporter.bpf import kernel_btf, objects
+from exporter.bpf.btf_search import ABSENT, Machine, Place, Search, search
 from exporter.bpf.loader import BpfObject
 from exporter.errors import UnsupportedError
 
@@ -18,9 +18,13 @@ _SYS = Path("/sys")
 
 
 def find(options: Namespace) -> Search:
-    """What the command line asks for."""
+    """What the command line asks for; what a daemon made from headers last."""
     folder = Path(options.folder) if options.folder else None
-    return search(Machine.this(Path(options.root)), _SYS, folder)
+    found = search(Machine.this(Path(options.root)), _SYS, folder)
+    made = kernel_btf.location(_SYS)
+    if found.path is None and made.is_file():
+        return Search((*found.places, Place("the kernel's headers", made, "")), "")
+    return found
 
 
 def discovered(found: Search) -> dict[str, Any]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 _ORIGINS = {"kernel": "the kernel itself", "file": "a file", "headers": "the kernel's headers"}
-CORE = "core"  # programs compiled beforehand, fitted to the kernel's structures when they are loaded
+# Programs are compiled beforehand and fitted to the kernel's structures when they are loaded, which somebody must tell.
+_BACKENDS = {"kernel": "core", "file": "core", "headers": "bcc"}
 
 
 def node(release: str, types: Types, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def node(release: str, types: Types, rows: list[dict[str, Any]]) -> dict[str, An
         types: those that programs were loaded with.
         rows: of the probes, see `checked`.
     """
-    return {"kernel": release, "btf": types._asdict(), "backend": CORE if types.source else "", "probes": rows}
+    return {"kernel": release, "btf": types._asdict(), "backend": _BACKENDS.get(types.source, ""), "probes": rows}
 
 
 def node_text(found: Mapping[str, Any]) -> str:

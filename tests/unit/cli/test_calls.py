@@ -201,7 +201,7 @@ def test_a_closed_standard_output_is_no_trace(call: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("lst",), "unknown command 'lst'; did you mean 'list'?; there are list, version"),
+        (("lst",), "unknown command 'lst'; did you mean 'list'?; there are list, btf, version"),
         (("list", "probes"), None),
         (("list", "probe", "--jsn"), "unknown option '--jsn'; did you mean '--json'?; see inspector list --help"),
     ],

@@ -51,8 +51,8 @@ def test_each_probe_tells_what_it_lacks_and_what_runs_for_it() -> None:
         ),
         (
             Types("headers", "/run/6.1.0.btf"),
-            "core",
-            "  Linux 6.1.0, back end core, types from the kernel's headers: /run/6.1.0.btf",
+            "bcc",
+            "  Linux 6.1.0, back end bcc, types from the kernel's headers: /run/6.1.0.btf",
         ),
         (Types("", "", "install it"), "", "  Linux 6.1.0 without types, so no eBPF programs: install it"),
     ],
