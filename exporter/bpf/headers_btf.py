@@ -35,7 +35,7 @@ HEADERS: Final = (
     "linux/blk-mq.h", "linux/inetdevice.h", "linux/seq_file.h", "net/net_namespace.h", "net/sock.h", "net/tcp.h",
     "net/inet_sock.h", "net/inet_connection_sock.h", "net/inet_hashtables.h", "net/inet_timewait_sock.h",
     "net/request_sock.h", "net/route.h", "net/ip6_fib.h", "net/snmp.h", "net/dst.h", "net/neighbour.h",
-    "net/sch_generic.h", "net/inet_frag.h", "net/dropreason.h", "net/rstreason.h",
+    "net/netfilter/nf_conntrack.h", "net/sch_generic.h", "net/inet_frag.h", "net/dropreason.h", "net/rstreason.h",
 )  # fmt: skip
 # Enums whose values programs tell by number and people know by name.
 _NAMED: Final = {
@@ -110,7 +110,7 @@ def _of_members(struct_name: str, above: str, members: dict[str, Field]) -> Iter
         yield (struct_name, path, "size"), f"sizeof({place})"
         if each.kind is BtfKind.ARRAY:
             yield (struct_name, path, "element"), f"sizeof({place}[0])"
-        yield from _of_members(struct_name, f"{path}.", each.members)
+        yield from _of_members(struct_name, f"{path}[0]." if each.kind is BtfKind.ARRAY else f"{path}.", each.members)
 
 
 def _text(questions: dict[Question, str]) -> str:
@@ -231,7 +231,11 @@ def _members(
                 kind = writer.pointer()
             case BtfKind.ARRAY:
                 element = answers.get((*key, "element")) or 1
-                inner = writer.pointer() if each.element is BtfKind.PTR else writer.integer(element)
+                if each.members:
+                    repeated = (*above, f"{name}[0]")
+                    inner = writer.struct("", element, list(_members(writer, answers, repeated, each.members, offset)))
+                else:
+                    inner = writer.pointer() if each.element is BtfKind.PTR else writer.integer(element)
                 kind = writer.array(inner, size // element)
             case BtfKind.STRUCT:
                 kind = writer.struct("", size, list(_members(writer, answers, (*above, name), each.members, offset)))

@@ -29,7 +29,7 @@ class Field:
         kind: what it is: an integer, a pointer, an array, or a struct.
         element: kind of what an array repeats.
         bits: whether it is a bit field.
-        members: of a struct, those that are read.
+        members: of a struct, or of those that an array repeats, those that are read.
     """
 
     kind: BtfKind
@@ -69,13 +69,17 @@ def by(objects: Iterable[Path]) -> Wanted:
 def _follow(types: Btf, found: Type, access: tuple[int, ...], members: dict[str, Field]) -> None:
     """Note the members on the way; an anonymous struct is no step, as C looks through it."""
     for place in access:
+        if found.kind is BtfKind.ARRAY:
+            found = types.resolve(found.target)  # the first element tells everything of the others
+            continue
         if found.kind not in _COMPOSITE:
-            return  # into an array, of which the first element tells everything
+            return
         member = found.members[place]
         found = types.resolve(member.type_id)
         if not member.name:
             continue
         kind = BtfKind.STRUCT if found.kind in _COMPOSITE else found.kind
         element = types.resolve(found.target).kind if kind is BtfKind.ARRAY else BtfKind.INT
+        element = BtfKind.STRUCT if element in _COMPOSITE else element
         known = members.setdefault(member.name, Field(kind, element, bool(member.bit_size)))
         members = known.members
