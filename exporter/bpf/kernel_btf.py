@@ -39,6 +39,11 @@ def distrust(*, distrusted: bool = True) -> None:
     _Trust.own = not distrusted
 
 
+def is_distrusted() -> bool:
+    """Whether `distrust` is in force."""
+    return not _Trust.own
+
+
 def is_told(sys: Path) -> bool:
     """Whether the kernel tells its types itself, so that it can check programs that use them."""
     return (_Trust.own or sys != _SYS) and _own(sys).exists()
