@@ -46,13 +46,16 @@ def main() -> int:
         return 1
     if not arguments.command:
         compiling.compile_all()
+    tests = matrix.TESTS
+    if arguments.hide_btf:
+        tests = matrix.BY_HEADERS if arguments.headers else matrix.WITHOUT_TYPES
     reports, wrong = [], 0
     for wanted in arguments.kernel or kernels.MATRIX:
         kernel = kernels.get(wanted, headers=arguments.headers)
         print(f"{kernel.release}:", flush=True)
         result = machine.run(
             kernel,
-            shlex.join(arguments.command) if arguments.command else matrix.command(),
+            shlex.join(arguments.command) if arguments.command else matrix.command(" ".join(tests)),
             seconds=arguments.seconds,
             hide_btf=arguments.hide_btf,
             nic=arguments.nic or not arguments.command,

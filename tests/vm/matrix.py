@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from tests.vm.machine import Result
 
 TESTS: Final = ("tests/netns", "tests/bpf", "tests/unit/sources/test_conntrack.py")
+# What must count the same where the kernel's headers, rather than the kernel, tell its types; and where nobody does.
+BY_HEADERS: Final = tuple(
+    f"tests/bpf/test_{name}.py"
+    for name in ("packetloss", "tcpreset", "tcpretrans", "softirq", "socketlatency", "kernellatency", "virtcmdlatency")
+)
+WITHOUT_TYPES: Final = ("tests/netns/test_tcp.py", "tests/netns/test_neigh.py", "tests/netns/test_sock_diag.py")
 # What a probe may lack in a guest whatever its kernel.
 _HARDWARE: Final = {"rdma": "guests have no RDMA device"}
 _MODULES: Final = "ip_vs nf_conntrack nf_conntrack_netlink virtio_net loop"
