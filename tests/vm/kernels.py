@@ -11,10 +11,10 @@ from typing import Final
 
 CACHE: Final = Path(os.environ.get("NET_EXPORTER_VM_CACHE", Path.home() / ".cache" / "net-exporter-vm"))
 MATRIX: Final = ("5.10", "6.1", "6.12", "6.18", "newest")
+KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 _SUITES: Final = ("bullseye", "bullseye-security", "bookworm", "bookworm-security", "bookworm-backports",
                   "trixie", "trixie-backports")  # fmt: skip
-_KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _IMAGE: Final = re.compile(r"^linux-image-(\d+\.\d+[.\w+~]*(?:-\d+)?-cloud-amd64)$", re.MULTILINE)
 
 
@@ -26,11 +26,13 @@ class Kernel:
         wanted: as asked for, for example 6.1 or newest.
         release: as `uname -r` says.
         root: where it was unpacked.
+        with_headers: whether its guests have its headers.
     """
 
     wanted: str
     release: str
     root: Path
+    with_headers: bool = False
 
     @property
     def modules(self) -> Path:
@@ -47,14 +49,14 @@ class Kernel:
     def headers(self) -> Path | None:
         """Where /usr/src of its headers was unpacked; None when they were not asked for."""
         place = self.root / "headers" / "usr" / "src"
-        return place if place.is_dir() else None
+        return place if self.with_headers and place.is_dir() else None
 
 
 def get(wanted: str, *, headers: bool = False) -> Kernel:
     """The newest stock kernel of a series such as 6.1, or of all series. Raises LookupError when there is none."""
     _update()
     release = newest(_apt("apt-cache", "pkgnames", "linux-image-"), wanted)
-    kernel = Kernel(wanted, release, CACHE / release)
+    kernel = Kernel(wanted, release, CACHE / release, headers)
     if not kernel.root.is_dir():
         _unpack(f"linux-image-{release}", kernel.root, ("linux-binary-", "linux-modules-"))
         if not kernel.modules.is_dir():  # merged /usr
@@ -87,7 +89,7 @@ def _update() -> None:
     (lists / "partial").mkdir(parents=True, exist_ok=True)
     (CACHE / "apt" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
     mirror = _mirror()
-    lines = (f"deb [signed-by={_KEYRING}] {mirror}{'-security' * suite.endswith('security')} {suite} main\n"
+    lines = (f"deb [signed-by={KEYRING}] {mirror}{'-security' * suite.endswith('security')} {suite} main\n"
              for suite in _SUITES)  # fmt: skip
     (CACHE / "apt" / "sources.list").write_text("".join(lines))
     (CACHE / "apt" / "apt.conf").write_text(
