@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import tempfile
 import time
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.vm import initramfs
+from tests.vm import initramfs, kernels
+from tests.vm.clock import counter_khz
 from tests.vm.kernels import CACHE
 
 if TYPE_CHECKING:
@@ -54,8 +56,15 @@ def missing() -> str:
     """What this machine lacks to run guests, for people; empty when nothing."""
     if os.geteuid() != 0:
         return "guests share the root file system, which needs root"
-    wanted = {"qemu-system-x86": Path("/usr/bin/qemu-system-x86_64"), "busybox-static": initramfs.BUSYBOX,
-              "kmod": Path("/sbin/depmod")}  # fmt: skip
+    if platform.machine() != "x86_64":
+        return "guests are made for x86-64 only"
+    wanted = {
+        "qemu-system-x86": Path("/usr/bin/qemu-system-x86_64"),
+        "busybox-static": initramfs.BUSYBOX,
+        "kmod": Path("/sbin/depmod"),
+        "apt": Path("/usr/bin/apt-get"),
+        "debian-archive-keyring": kernels.KEYRING,
+    }
     absent = [package for package, path in wanted.items() if not path.exists()]
     if not any(path.exists() for path in _VIRTIOFSD):
         absent.append("virtiofsd (or qemu-system-common of Debian 12)")
@@ -131,7 +140,9 @@ def _machine(folder: Path, kernel: Kernel, cpus: int, accelerator: str, *, hide_
     told = {"release": kernel.release, "modules": kernel.modules, "headers": kernel.headers or "",
             "btf": "hidden" if hide_btf else ""}  # fmt: skip
     handed = " ".join(f"{name}={value}" for name, value in told.items() if value)
-    line = f"console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 tsc=reliable random.trust_cpu=on {handed}"
+    line = f"console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 random.trust_cpu=on {handed}"
+    # A guest that has to find out by itself while others keep the machine busy may be wrong by an order of magnitude.
+    line = f"{line} tsc=reliable tsc_early_khz={counter_khz()}"
     return [
         *("qemu-system-x86_64", "-machine", "q35,memory-backend=memory", "-accel", accelerator, "-cpu", cpu),
         *("-m", _MEMORY, "-object", f"memory-backend-memfd,id=memory,size={_MEMORY},share=on", "-smp", str(cpus)),
