@@ -22,7 +22,7 @@ from exporter.bpf.btf_writer import BtfWriter
 from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from exporter.bpf.wanted import Field, Wanted
@@ -32,7 +32,7 @@ INTERPRETERS: Final = (sys.executable, "/usr/bin/python3")
 HEADERS: Final = (
     "linux/sched.h", "linux/sched/signal.h", "linux/fs.h", "linux/fdtable.h", "linux/nsproxy.h", "linux/netdevice.h",
     "linux/skbuff.h", "linux/tcp.h", "linux/udp.h", "linux/ip.h", "linux/ipv6.h", "linux/bpf.h", "linux/blkdev.h",
-    "linux/blk-mq.h", "linux/inetdevice.h", "linux/seq_file.h", "net/net_namespace.h", "net/sock.h", "net/tcp.h",
+    "linux/blk-mq.h", "linux/inetdevice.h", "linux/seq_file.h", "linux/skmsg.h", "net/net_namespace.h", "net/sock.h", "net/tcp.h",
     "net/inet_sock.h", "net/inet_connection_sock.h", "net/inet_hashtables.h", "net/inet_timewait_sock.h",
     "net/request_sock.h", "net/route.h", "net/ip6_fib.h", "net/snmp.h", "net/dst.h", "net/neighbour.h",
     "net/netfilter/nf_conntrack.h", "net/sch_generic.h", "net/inet_frag.h", "net/dropreason.h", "net/rstreason.h",
@@ -119,8 +119,11 @@ def _text(questions: dict[Question, str]) -> str:
         number = 1 + next(place for place, key in enumerate(questions) if key[:2] == (struct_name, path))
         bits = f"bits_{struct_name}_{path.replace('.', '_')}"
         lines.append(f'#line {number} "question"\nstatic const struct {struct_name} {bits} = {{.{path} = -1}};')
-    lines.append("int answers(void *ctx)\n{\nvolatile u64 answer;")
-    lines += (f'#line {number} "question"\nanswer = {text};' for number, text in enumerate(questions.values(), 1))
+    lines.append("int answers(void *ctx)\n{\nvolatile u64 asked, answer;")
+    lines += (
+        f'#line {number} "question"\nasked = {number}; answer = {text};'
+        for number, text in enumerate(questions.values(), 1)
+    )
     return "\n".join((*lines, "return 0;\n}\n"))
 
 
@@ -146,9 +149,26 @@ def _answers(questions: dict[Question, str]) -> dict[Question, int]:
 
 def _paired(questions: dict[Question, str], printed: str) -> dict[Question, int]:
     try:
-        return dict(zip(questions, stored(bytes.fromhex(printed.rsplit(maxsplit=1)[-1])), strict=True))
+        return dict(_answered(tuple(questions), stored(bytes.fromhex(printed.rsplit(maxsplit=1)[-1]))))
     except (ValueError, IndexError, struct.error) as error:
-        raise SourceError(_COMPILER, f"an answer to each of {len(questions)} questions", str(error)) from error
+        raise SourceError(_COMPILER, f"answers to {len(questions)} questions", str(error)) from error
+
+
+def _answered(questions: Sequence[Question], stores: Iterable[tuple[int, int]]) -> Iterator[tuple[Question, int]]:
+    """Questions with their answers; the compiler leaves out a store of bits that are padding, for which any will do."""
+    stores = iter(stores)
+    asked, number = next(stores, (0, 0))
+    if number != 1:
+        raise ValueError(f"it begins with {number}")
+    for place, value in stores:
+        if place != asked:
+            yield questions[number - 1], value
+        elif value == number + 1:
+            number = value
+        else:
+            raise ValueError(f"{value} after {number}")
+    if number != len(questions):
+        raise ValueError(f"it ends with {number}")
 
 
 def _complaint(said: str) -> str:
@@ -185,8 +205,8 @@ def _compile(text: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def stored(code: bytes) -> Iterator[int]:
-    """The constants that instructions store on the stack, in order. Raises SourceError for any other instruction."""
+def stored(code: bytes) -> Iterator[tuple[int, int]]:
+    """What instructions store on the stack, in order: where, and a constant. Raises SourceError for any other."""
     registers: dict[int, int] = {}
     place = 0
     while place < len(code):
@@ -202,7 +222,7 @@ def stored(code: bytes) -> Iterator[int]:
                 registers[target] = number & 0xFFFFFFFF | struct.unpack_from("<I", code, place + 4)[0] << 32
                 place += 8
             case 0x7B if target == 10 and offset < 0:  # noqa: PLR2004 -- the frame pointer
-                yield registers[source]
+                yield offset, registers[source]
             case 0x95:  # exit
                 return
             case _:
