@@ -7,9 +7,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from exporter.sources import netdev, qdisc
 from exporter.sources.device_scan import PART
-from tests.netns.scanning import Both, both, differences
+from tests.netns.scanning import Both, both, differences, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from tests.netns.namespaces import Namespace, Pair
 
 NAMESPACES = 50
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _possible() -> None:
+    """Nothing is set up for a kernel that cannot be scanned."""
+    loaded(PART).close()
 
 
 def traffic(found: Sequence[Both]) -> list[Both]:

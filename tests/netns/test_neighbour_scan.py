@@ -12,7 +12,7 @@ from exporter.bpf.neighbours import NeighbourScan
 from exporter.errors import UnsupportedError
 from exporter.sources.neigh import State
 from exporter.sources.neighbour_scan import PART
-from tests.netns.scanning import both
+from tests.netns.scanning import both, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from tests.netns.namespaces import Namespace, Pair
 
 PAIRS = 25
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _possible() -> None:
+    """Nothing is set up for a kernel that cannot be scanned."""
+    loaded(PART).close()
 
 
 def fill(namespace: Namespace, state: str, count: int, first: int) -> None:
