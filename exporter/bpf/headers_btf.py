@@ -32,7 +32,8 @@ INTERPRETERS: Final = (sys.executable, "/usr/bin/python3")
 HEADERS: Final = (
     "linux/sched.h", "linux/sched/signal.h", "linux/fs.h", "linux/fdtable.h", "linux/nsproxy.h", "linux/netdevice.h",
     "linux/skbuff.h", "linux/tcp.h", "linux/udp.h", "linux/ip.h", "linux/ipv6.h", "linux/bpf.h", "linux/blkdev.h",
-    "linux/blk-mq.h", "linux/inetdevice.h", "linux/seq_file.h", "linux/skmsg.h", "net/net_namespace.h", "net/sock.h", "net/tcp.h",
+    "linux/blk-mq.h", "linux/inetdevice.h", "linux/seq_file.h", "linux/skmsg.h",
+    "net/net_namespace.h", "net/sock.h", "net/tcp.h",
     "net/inet_sock.h", "net/inet_connection_sock.h", "net/inet_hashtables.h", "net/inet_timewait_sock.h",
     "net/request_sock.h", "net/route.h", "net/ip6_fib.h", "net/snmp.h", "net/dst.h", "net/neighbour.h",
     "net/netfilter/nf_conntrack.h", "net/sch_generic.h", "net/inet_frag.h", "net/dropreason.h", "net/rstreason.h",
