@@ -134,7 +134,7 @@ def _answers(questions: dict[Question, str]) -> dict[Question, int]:
         done = _compile(_text(questions))
         if done.returncode == 0:
             return _paired(questions, done.stdout)
-        bad = {int(number) for number in _BAD_LINE.findall(done.stderr)}
+        bad = {int(number) for number in _BAD_LINE.findall(done.stderr)} & set(range(1, len(questions) + 1))
         if not bad:
             break
         # A bit field that is not there is one complaint, and all that is asked of it is pointless.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.bpf import headers_btf, objects, wanted
-from exporter.bpf.btf import BtfKind
+from exporter.bpf.btf import Btf, BtfKind
 from exporter.errors import SourceError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def instruction(operation: int, target: int = 0, source: int = 0, offset: int = 0, number: int = 0) -> bytes:
@@ -57,3 +64,106 @@ def test_objects_want_members_by_the_kernels_names() -> None:
     assert found.structs["sock"]["__sk_common"].kind is BtfKind.STRUCT
     assert "skc_net" in found.structs["sock"]["__sk_common"].members
     assert not [name for name in found.structs if "___" in name]
+
+
+SOCKET = wanted.Wanted({"sock": {"sk_err": wanted.Field(BtfKind.INT)}})
+QUESTIONS = 3  # its size, and where a member is and how large
+
+
+def program(*stores: tuple[int, int]) -> str:
+    """What bcc prints of a function that stores these: where, and what."""
+    code = (instruction(0xB7, target=1, number=value) + instruction(0x7B, 10, 1, place) for place, value in stores)
+    return (b"".join(code) + EXIT).hex()
+
+
+def answers(*values: int | None) -> str:
+    """What bcc prints where it answers so; None for what it leaves out."""
+    numbered = [[(-8, number), *([] if value is None else [(-16, value)])] for number, value in enumerate(values, 1)]
+    return program(*itertools.chain.from_iterable(numbered))
+
+
+class Bcc:
+    """Stands in for the process that compiles: what it prints, complains of, and does, one after the other."""
+
+    def __init__(self, *outcomes: tuple[int, str, str] | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.texts: list[str] = []
+
+    def __call__(self, command: list[str], *, input: str, **_: object) -> subprocess.CompletedProcess[str]:  # noqa: A002
+        self.texts.append(input)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return subprocess.CompletedProcess(command, *outcome)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Bcc], Btf]:
+    """Make types of `struct sock` with a compiler."""
+
+    def make(compiler: Bcc) -> Btf:
+        monkeypatch.setattr(subprocess, "run", compiler)
+        return Btf(headers_btf.make(SOCKET, tmp_path), "made")
+
+    return make
+
+
+def test_answers_become_a_struct(made: Callable[[Bcc], Btf]) -> None:
+    found = made(Bcc((0, f"warnings first\n{answers(760, 548, 4)}\n", "")))
+
+    sock = found.struct("sock")
+    assert (sock.size, [(one.name, one.bit_offset) for one in sock.members]) == (760, [("sk_err", 4384)])
+    assert found.size_of(sock.members[0].type_id) == 4
+
+
+def test_what_the_headers_do_not_have_is_not_asked_again(made: Callable[[Bcc], Btf]) -> None:
+    said = "".join(f"question:{line}:10: error: no member named 'sk_err'\n" for line in (2, 3))
+    compiler = Bcc((1, "", said), (0, answers(760), ""))
+
+    assert made(compiler).struct("sock").members == ()
+    assert [text.count("sk_err") for text in compiler.texts] == [2, 0]
+
+
+def test_an_answer_that_was_left_out_does_not_move_the_others(made: Callable[[Bcc], Btf]) -> None:
+    assert made(Bcc((0, answers(760, None, 4), ""))).struct("sock").members == ()
+    assert made(Bcc((0, answers(None, 548, 4), ""))).types[1:] != []
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "",
+        "no hexadecimal",
+        answers(760, 548, 4)[:-24],
+        answers(760, 548),
+        answers(760, 548, 4, 1),
+        program((-8, 2), (-16, 760)),
+        program((-8, 1), (-16, 760), (-8, 3), (-16, 4)),
+        EXIT.hex(),
+    ],
+)
+def test_a_damaged_output_is_no_answer(made: Callable[[Bcc], Btf], printed: str) -> None:
+    with pytest.raises(SourceError, match=rf"compiled by bcc: expected answers to {QUESTIONS} questions"):
+        made(Bcc((0, printed, "")))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "error", "said"),
+    [
+        (((1, "", "in.h:7:1: error: unknown type name 'x'\n"),), SourceError, "unknown type name"),
+        (((-11, "", ""),), SourceError, "found 'nothing'"),
+        ((subprocess.TimeoutExpired("bcc", 300),), SourceError, "an end within 300 s"),
+        ((FileNotFoundError(), FileNotFoundError()), UnsupportedError, "bcc is not installed"),
+        (((1, "", "ModuleNotFoundError: No module named 'bcc'"),) * 2, UnsupportedError, "bcc is not installed"),
+        (((1, "", "chdir(/lib/modules/x/build): No such file or directory"),), UnsupportedError, "no headers of Linux"),
+        (((1, "", "question:1:1: error: no"),) * 4, SourceError, "error: no"),
+    ],
+)
+def test_a_compiler_that_refuses_says_why(
+    made: Callable[[Bcc], Btf],
+    outcomes: tuple[tuple[int, str, str] | Exception, ...],
+    error: type[Exception],
+    said: str,
+) -> None:
+    with pytest.raises(error, match=said):
+        made(Bcc(*outcomes))
