@@ -97,9 +97,11 @@ class Attachable:
         return "" if path.is_dir() else f"{path} does not exist, so this kernel has no such tracepoint"
 
     def _of_typed_function(self, name: str) -> str:
+        if refusal := self._fentry_refusal():
+            return refusal
         if not self.tells_types:
             return "the kernel does not tell its types: needs one built with CONFIG_DEBUG_INFO_BTF"
-        return self._fentry_refusal() or self._of_described_function(name)
+        return self._of_described_function(name)
 
     def _of_described_function(self, name: str) -> str:
         if self._btf.has(BtfKind.FUNC, name):
