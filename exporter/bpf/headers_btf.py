@@ -47,6 +47,10 @@ _NAMED: Final = {
 _HELPERS: Final = "bpf_func_id"  # bcc brings a newer list of its own, so the kernel's is read as text
 _ROUNDS: Final = 4
 _SECONDS: Final = 300.0  # for one compilation, which takes one or two
+_INTEGER: Final = 1  # what __builtin_classify_type says
+_ADDRESS: Final = 5
+_RECORDS: Final = (12, 13)
+_POINTER: Final = 8  # bytes
 _WORDS: Final = 320  # of 8 bytes: the largest struct in which bit fields are looked for
 _BAD_LINE: Final = re.compile(r"^question:(\d+):\d+: (?:fatal )?error: ", re.MULTILINE)
 _COMPILER: Final = "the kernel's headers, compiled by bcc"
@@ -109,9 +113,10 @@ def _of_members(struct_name: str, above: str, members: dict[str, Field]) -> Iter
             continue
         yield (struct_name, path, "offset"), f"__builtin_offsetof(struct {struct_name}, {path})"
         yield (struct_name, path, "size"), f"sizeof({place})"
-        if each.kind is BtfKind.ARRAY:
+        yield (struct_name, path, "class"), f"__builtin_classify_type({place})"
+        if each.arrays:
             yield (struct_name, path, "element"), f"sizeof({place}[0])"
-        yield from _of_members(struct_name, f"{path}[0]." if each.kind is BtfKind.ARRAY else f"{path}.", each.members)
+        yield from _of_members(struct_name, f"{path}[0]." if each.arrays else f"{path}.", each.members)
 
 
 def _text(questions: dict[Question, str]) -> str:
@@ -247,7 +252,7 @@ def _members(
         offset, size = answers.get((*key, "offset")), answers.get((*key, "size"))
         if offset is None or size is None:
             continue
-        match each.kind:
+        match _kind(each, answers.get((*key, "class"), _INTEGER), size):
             case BtfKind.PTR:
                 kind = writer.pointer()
             case BtfKind.ARRAY:
@@ -263,6 +268,13 @@ def _members(
             case _:
                 kind = writer.integer(size)
         yield name, kind, (offset - base) * 8, 0
+
+
+def _kind(field: Field, found: int, size: int) -> BtfKind:
+    """What the kernel has it for, which decides whether it is what an object means. As the compiler classifies."""
+    if found == _ADDRESS:  # of an array too
+        return BtfKind.ARRAY if field.arrays or size != _POINTER else BtfKind.PTR
+    return BtfKind.STRUCT if found in _RECORDS else BtfKind.INT
 
 
 def _helpers(source: Path) -> dict[str, int]:

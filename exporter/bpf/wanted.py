@@ -26,15 +26,17 @@ class Field:
     """A member of a struct.
 
     Args:
-        kind: what it is: an integer, a pointer, an array, or a struct.
+        kind: what an object takes it for: an integer, a pointer, an array, or a struct.
         element: kind of what an array repeats.
         bits: whether it is a bit field.
+        arrays: whether some object takes it for an array, as it is one on some kernels.
         members: of a struct, or of those that an array repeats, those that are read.
     """
 
     kind: BtfKind
     element: BtfKind = BtfKind.INT
     bits: bool = False
+    arrays: bool = False
     members: dict[str, Field] = field(default_factory=dict)
 
 
@@ -82,4 +84,6 @@ def _follow(types: Btf, found: Type, access: tuple[int, ...], members: dict[str,
         element = types.resolve(found.target).kind if kind is BtfKind.ARRAY else BtfKind.INT
         element = BtfKind.STRUCT if element in _COMPOSITE else element
         known = members.setdefault(member.name, Field(kind, element, bool(member.bit_size)))
+        if kind is BtfKind.ARRAY:
+            known.arrays, known.element = True, element
         members = known.members

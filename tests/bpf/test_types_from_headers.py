@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from exporter.bpf.wanted import Field
 
 COMPOSITE = {BtfKind.STRUCT, BtfKind.UNION}
+ALIKE = {BtfKind.UNION: BtfKind.STRUCT, BtfKind.ENUM: BtfKind.INT, BtfKind.ENUM64: BtfKind.INT}
+POINTER = 64  # bits
 # Some kernels define them in source files rather than in headers.
 HIDDEN = {"prot_inuse", "bpf_iter__task", "bpf_iter__task_file"}
 
 
 class Place(NamedTuple):
-    """Where a member is: bits from the start of the outermost struct, and how many."""
+    """Where a member is: bits from the start of the outermost struct, and how many; and what it is."""
 
     offset: int
     width: int
+    kind: BtfKind = BtfKind.STRUCT
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,11 @@ def places(types: Btf, within: Type, members: dict[str, Field], above: str, base
             yield from places(types, found, members, above, offset)
         elif (field := members.get(member.name)) is not None:
             path = f"{above}.{member.name}"
-            yield path, Place(offset, member.bit_size or types.size_of(member.type_id) * 8)
+            width = member.bit_size or types.size_of(member.type_id) * 8
+            kind = ALIKE.get(found.kind, found.kind)
+            if kind is BtfKind.ARRAY and width == POINTER and not field.arrays:
+                kind = BtfKind.PTR  # the compiler does not tell them apart, and no object takes it for either
+            yield path, Place(offset, width, kind)
             if found.kind is BtfKind.ARRAY:
                 found = types.resolve(found.target)
             if found.kind in COMPOSITE:

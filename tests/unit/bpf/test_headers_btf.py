@@ -67,7 +67,7 @@ def test_objects_want_members_by_the_kernels_names() -> None:
 
 
 SOCKET = wanted.Wanted({"sock": {"sk_err": wanted.Field(BtfKind.INT)}})
-QUESTIONS = 3  # its size, and where a member is and how large
+QUESTIONS = 4  # its size; where a member is, how large, and of what class
 
 
 def program(*stores: tuple[int, int]) -> str:
@@ -109,24 +109,36 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Bcc], Btf
 
 
 def test_answers_become_a_struct(made: Callable[[Bcc], Btf]) -> None:
-    found = made(Bcc((0, f"warnings first\n{answers(760, 548, 4)}\n", "")))
+    found = made(Bcc((0, f"warnings first\n{answers(760, 548, 4, 1)}\n", "")))
 
     sock = found.struct("sock")
     assert (sock.size, [(one.name, one.bit_offset) for one in sock.members]) == (760, [("sk_err", 4384)])
     assert found.size_of(sock.members[0].type_id) == 4
 
 
+@pytest.mark.parametrize(
+    ("size", "found", "kind"),
+    [(4, 1, BtfKind.INT), (8, 12, BtfKind.STRUCT), (8, 5, BtfKind.PTR), (16, 5, BtfKind.ARRAY)],
+)
+def test_a_member_is_what_the_kernel_has_it_for(
+    made: Callable[[Bcc], Btf], size: int, found: int, kind: BtfKind
+) -> None:
+    types = made(Bcc((0, answers(760, 548, size, found), "")))
+    (member,) = types.struct("sock").members
+    assert (types.resolve(member.type_id).kind, types.size_of(member.type_id)) == (kind, size)
+
+
 def test_what_the_headers_do_not_have_is_not_asked_again(made: Callable[[Bcc], Btf]) -> None:
-    said = "".join(f"question:{line}:10: error: no member named 'sk_err'\n" for line in (2, 3))
+    said = "".join(f"question:{line}:10: error: no member named 'sk_err'\n" for line in (2, 3, 4))
     compiler = Bcc((1, "", said), (0, answers(760), ""))
 
     assert made(compiler).struct("sock").members == ()
-    assert [text.count("sk_err") for text in compiler.texts] == [2, 0]
+    assert [text.count("sk_err") for text in compiler.texts] == [3, 0]
 
 
 def test_an_answer_that_was_left_out_does_not_move_the_others(made: Callable[[Bcc], Btf]) -> None:
-    assert made(Bcc((0, answers(760, None, 4), ""))).struct("sock").members == ()
-    assert made(Bcc((0, answers(None, 548, 4), ""))).types[1:] != []
+    assert made(Bcc((0, answers(760, None, 4, 1), ""))).struct("sock").members == ()
+    assert made(Bcc((0, answers(None, 548, 4, 1), ""))).types[1:] != []
 
 
 @pytest.mark.parametrize(
@@ -134,9 +146,9 @@ def test_an_answer_that_was_left_out_does_not_move_the_others(made: Callable[[Bc
     [
         "",
         "no hexadecimal",
-        answers(760, 548, 4)[:-24],
-        answers(760, 548),
-        answers(760, 548, 4, 1),
+        answers(760, 548, 4, 1)[:-24],
+        answers(760, 548, 4),
+        answers(760, 548, 4, 1, 1),
         program((-8, 2), (-16, 760)),
         program((-8, 1), (-16, 760), (-8, 3), (-16, 4)),
         EXIT.hex(),
