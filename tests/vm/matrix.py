@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 TESTS: Final = ("tests/netns", "tests/bpf", "tests/unit/sources/test_conntrack.py")
 # What must count the same where the kernel's headers, rather than the kernel, tell its types; and where nobody does.
-BY_HEADERS: Final = tuple(
-    f"tests/bpf/test_{name}.py"
-    for name in ("packetloss", "tcpreset", "tcpretrans", "softirq", "socketlatency", "kernellatency", "virtcmdlatency")
-) + (
+_NAMED: Final = (
+    "packetloss", "tcpreset", "tcpretrans", "softirq", "socketlatency", "kernellatency", "virtcmdlatency",
+)  # fmt: skip
+BY_HEADERS: Final = (
+    *(f"tests/bpf/test_{name}.py" for name in _NAMED),
     # Open: in emulated 5.10 and 6.1 its one long wait is not among those counted, while it is on 6.18.
     "--deselect=tests/bpf/test_socketlatency.py::test_a_peer_that_closes_its_window_lets_written_data_wait",
 )
