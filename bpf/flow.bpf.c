@@ -73,12 +73,51 @@ struct {
 	__type(value, __u64);
 } unreadable SEC(".maps");
 
+/* What user space tells of the node. */
+struct node {
+	netns_ino netns; /* which has all uplinks */
+	__u32 generation; /* of local_addresses: another one when they have changed */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct node);
+} node SEC(".maps");
+
+/* What local_addresses said of the last packet here: the next one mostly goes the same way. */
+struct way {
+	__u64 src[2];
+	__u64 dst[2];
+	__u32 generation;
+	__u32 stays;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct way);
+} last_way SEC(".maps");
+
+static __always_inline const struct node *this_node(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&node, &zero);
+}
+
 /* Whether the device with this index, in the namespace of `dev`, is an uplink: 0, or an enum uplink. */
 static __always_inline __u32 uplink_of(const struct net_device *dev, int ifindex)
 {
 	struct device key = {.netns = READ(dev, nd_net.net, ns.inum), .ifindex = ifindex};
-	__u32 *uplink = bpf_map_lookup_elem(&uplinks, &key);
+	const struct node *node = this_node();
+	__u32 *uplink;
 
+	if (!node || node->netns != key.netns) /* a look-up less for those of pods */
+		return 0;
+	uplink = bpf_map_lookup_elem(&uplinks, &key);
 	return uplink ? *uplink : 0;
 }
 
@@ -139,10 +178,32 @@ static __always_inline int is_bridge(const struct net_device *dev)
 	return !!(BPF_CORE_READ_BITFIELD_PROBED(dev, priv_flags) & IFF_EBRIDGE);
 }
 
-static __always_inline int stays_here(const struct ip_packet *packet)
+static __always_inline int both_are_local(const struct ip_packet *packet)
 {
 	return bpf_map_lookup_elem(&local_addresses, packet->tuple.dst) &&
 	       bpf_map_lookup_elem(&local_addresses, packet->tuple.src);
+}
+
+static __always_inline int stays_here(const struct ip_packet *packet)
+{
+	const __u64 *src = (void *)packet->tuple.src, *dst = (void *)packet->tuple.dst;
+	const struct node *node = this_node();
+	struct way *last;
+	__u32 zero = 0;
+
+	last = bpf_map_lookup_elem(&last_way, &zero);
+	if (!last || !node)
+		return 0;
+	if (last->generation != node->generation || last->src[0] != src[0] || last->src[1] != src[1] ||
+	    last->dst[0] != dst[0] || last->dst[1] != dst[1]) {
+		last->generation = node->generation; /* first: what is added meanwhile comes with another one */
+		last->src[0] = src[0];
+		last->src[1] = src[1];
+		last->dst[0] = dst[0];
+		last->dst[1] = dst[1];
+		last->stays = both_are_local(packet);
+	}
+	return last->stays;
 }
 
 /* Whether its connection is known, and it is not a reply. A kernel without connection tracking lacks the types. */

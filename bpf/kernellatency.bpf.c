@@ -14,6 +14,7 @@
 #include "packets.h"
 #include "typed_net.h"
 #include "vmlinux.h"
+#include <bpf/bpf_endian.h>
 
 enum kind {
 	KIND_RX,
@@ -21,6 +22,11 @@ enum kind {
 };
 DESCRIBED(enum kind);
 
+/* Of the IPv6 header, and of a fragment's header right behind it. */
+#define NEXT_HEADER 6
+#define NEXT_IS_FRAGMENT 44
+#define FRAGMENT_OFFSET 42
+#define FRAGMENT_UNITS 0xfff8
 #define SKB_CLOCK_MONOTONIC 1 /* enum skb_tstamp_type */
 
 SEC("tp_btf/netif_receive_skb")
@@ -30,41 +36,74 @@ int netif_receive_skb(__u64 *ctx)
 	return 0;
 }
 
-/* The namespace is the one it is received in: eBPF programs may move a packet there without a device's doing. */
-static __always_inline void received(__u64 skb, netns_cookie cookie)
+/* Since when it was on its way, 0 where that is not known. Asked before its namespace, which costs more. */
+static __always_inline __u64 received(__u64 skb)
 {
 	struct packet packet;
 
-	if (packet_end(skb, &packet) && packet.kind == KIND_RX)
-		time_in(cookie, KIND_RX, bpf_ktime_get_ns() - packet.since);
+	return packet_end(skb, &packet) && packet.kind == KIND_RX ? packet.since : 0;
+}
+
+/* The namespace is the one it is received in: eBPF programs may move a packet there without a device's doing. */
+static __always_inline void received_in(netns_cookie cookie, __u64 since)
+{
+	time_in(cookie, KIND_RX, bpf_ktime_get_ns() - since);
+}
+
+static __always_inline int deliver(__u64 *ctx)
+{
+	__u64 since = received(ctx[1]);
+
+	if (since)
+		received_in(cookie_in((void *)ctx[0]), since);
+	return 0;
+}
+
+static __always_inline int deliver_by_kprobe(struct pt_regs *ctx)
+{
+	__u64 since = received(PT_REGS_PARM2(ctx));
+
+	if (since)
+		received_in(known_cookie((void *)PT_REGS_PARM1(ctx)), since);
+	return 0;
 }
 
 SEC("?fentry/ip_protocol_deliver_rcu")
 int deliver4(__u64 *ctx)
 {
-	received(ctx[1], cookie_in((void *)ctx[0]));
-	return 0;
+	return deliver(ctx);
+}
+
+/* IPv6 puts fragments together above this function, IPv4 below: of each packet only the first fragment counts. */
+static __always_inline int is_later_fragment(const struct sk_buff *skb)
+{
+	const unsigned char *header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	__u8 next = 0;
+	__u16 offset = 0;
+
+	bpf_probe_read_kernel(&next, sizeof(next), header + NEXT_HEADER);
+	if (next != NEXT_IS_FRAGMENT)
+		return 0;
+	bpf_probe_read_kernel(&offset, sizeof(offset), header + FRAGMENT_OFFSET);
+	return (bpf_ntohs(offset) & FRAGMENT_UNITS) != 0;
 }
 
 SEC("?fentry/ip6_protocol_deliver_rcu")
 int deliver6(__u64 *ctx)
 {
-	received(ctx[1], cookie_in((void *)ctx[0]));
-	return 0;
+	return is_later_fragment((void *)ctx[1]) ? 0 : deliver(ctx);
 }
 
 SEC("?kprobe/ip_protocol_deliver_rcu")
 int deliver4_kprobe(struct pt_regs *ctx)
 {
-	received(PT_REGS_PARM2(ctx), known_cookie((void *)PT_REGS_PARM1(ctx)));
-	return 0;
+	return deliver_by_kprobe(ctx);
 }
 
 SEC("?kprobe/ip6_protocol_deliver_rcu")
 int deliver6_kprobe(struct pt_regs *ctx)
 {
-	received(PT_REGS_PARM2(ctx), known_cookie((void *)PT_REGS_PARM1(ctx)));
-	return 0;
+	return is_later_fragment((void *)PT_REGS_PARM2(ctx)) ? 0 : deliver_by_kprobe(ctx);
 }
 
 /* Behind the context is the sk_buff itself. */
@@ -72,8 +111,10 @@ SEC("?cgroup_skb/ingress")
 int deliver_to_socket(struct __sk_buff *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx;
+	__u64 since = received((__u64)skb);
 
-	received((__u64)skb, known_cookie(BPF_CORE_READ(skb, dev, nd_net.net)));
+	if (since)
+		received_in(known_cookie(BPF_CORE_READ(skb, dev, nd_net.net)), since);
 	return 1; /* nothing is dropped */
 }
 
@@ -158,7 +199,7 @@ int queued_by_tcp(__u64 *ctx)
 	__u8 state;
 
 	packet_forget((__u64)skb); /* received, and now forwarded */
-	if (!sk || !departure || !is_departure(skb))
+	if (!sk || !departure || !measured_by_chance() || !is_departure(skb))
 		return 0;
 	state = READ(sk, __sk_common.skc_state);
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)

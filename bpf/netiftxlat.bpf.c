@@ -47,14 +47,21 @@ static __always_inline struct handovers *handovers_here(void)
 	return bpf_map_lookup_elem(&handovers, &zero);
 }
 
-static __always_inline void handover_begin(__u64 skb, __u64 now)
+/* Where it is among them, the innermost; -1 where it is not. */
+static __always_inline int depth_of(const struct handovers *here, __u64 skb)
 {
-	struct handovers *here = handovers_here();
-	__u32 depth;
+	if (!here->depth)
+		return -1;
+	for (int depth = NESTED - 1; depth >= 0; depth--)
+		if (depth < here->depth && here->made[depth].skb == skb)
+			return depth;
+	return -1;
+}
 
-	if (!here)
-		return;
-	depth = here->depth;
+static __always_inline void handover_begin(struct handovers *here, __u64 skb, __u64 now)
+{
+	__u32 depth = here->depth;
+
 	if (depth >= NESTED) /* some end was not seen, as when an interrupt sends while a program runs */
 		depth = 0;
 	here->made[depth].skb = skb;
@@ -62,20 +69,16 @@ static __always_inline void handover_begin(__u64 skb, __u64 now)
 	here->depth = depth + 1;
 }
 
-/* When the driver was called, 0 when that was not seen; with it ends what it had called. */
+/* When the driver was called, 0 when that was not seen or not measured; with it ends what it had called. */
 static __always_inline __u64 handover_end(__u64 skb)
 {
 	struct handovers *here = handovers_here();
+	int depth = here ? depth_of(here, skb) : -1;
 
-	if (!here)
+	if (depth < 0)
 		return 0;
-	for (int depth = NESTED - 1; depth >= 0; depth--) {
-		if (depth < here->depth && here->made[depth].skb == skb) {
-			here->depth = depth;
-			return here->made[depth].since;
-		}
-	}
-	return 0;
+	here->depth = depth;
+	return here->made[depth & (NESTED - 1)].since; /* the mask is for the verifier */
 }
 
 SEC("tp_btf/net_dev_queue")
@@ -89,12 +92,18 @@ SEC("tp_btf/net_dev_start_xmit")
 int net_dev_start_xmit(__u64 *ctx)
 {
 	const struct net_device *dev = (void *)ctx[1];
-	__u64 skb = ctx[0], now = bpf_ktime_get_ns();
+	struct handovers *here = handovers_here();
 	struct packet waited;
+	__u64 skb = ctx[0];
 
 	if (packet_end(skb, &waited))
-		time_in(cookie_in(READ(dev, nd_net.net)), KIND_QDISC, now - waited.since);
-	handover_begin(skb, now);
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_QDISC, bpf_ktime_get_ns() - waited.since);
+	if (!here)
+		return 0;
+	if (measured_by_chance())
+		handover_begin(here, skb, bpf_ktime_get_ns());
+	else if (depth_of(here, skb) >= 0) /* handed on by a device that is measured: this end is not that one's */
+		handover_begin(here, skb, 0);
 	return 0;
 }
 

@@ -7,6 +7,9 @@
  * anew, and counts only when that takes long (over slow_ns): a program that reads on, and TCP that sends on, are not
  * slow, however much there is. Peeking takes nothing.
  *
+ * Where they are sampled, sockets take turns: what is known of one has to be known whole. A wait that crosses an end of
+ * its turn is left out, and so is one whose beginning is in doubt.
+ *
  * Hooks: sk_data_ready (Linux 6.3), else sock_def_readable: readable. tcp_rcv_space_adjust: the program took, whatever
  * call it used. tcp_sendmsg_locked, a tracepoint since Linux 6.16: the program writes (what sendfile sends too, since
  * 6.5). net_dev_queue: a segment goes to a device. All run with the socket locked or on packets it sends just then, so
@@ -14,6 +17,7 @@
  */
 #include "kprobe.h"
 #include "netns_times.h"
+#include "sampling.h"
 #include "typed_net.h"
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
@@ -25,7 +29,10 @@ enum kind {
 };
 DESCRIBED(enum kind);
 
-#define TCP_LISTEN 10 /* enum in net/tcp_states.h */
+#define TCP_ESTABLISHED 1 /* enum in net/tcp_states.h */
+#define TCP_LISTEN 10
+
+const volatile __u32 turn_bits = 13; /* a turn is 2^13 jiffies: 8 s with 1,000 a second, 33 s with 250 */
 
 struct wait {
 	__u64 since; /* 0: nothing waits */
@@ -36,6 +43,8 @@ struct wait {
 struct waits {
 	struct wait read;
 	struct wait write;
+	__u64 turn; /* in which somebody looked last */
+	__u64 read_empty; /* nothing was left for programs when one last read */
 };
 
 /* Goes with the socket. */
@@ -54,7 +63,14 @@ struct {
 	__type(value, struct waits);
 } by_address SEC(".maps");
 
-static __always_inline struct waits *waits_of(struct sock *sk)
+static __always_inline __u64 turn_now(void)
+{
+	return all_are_measured() ? 0 : bpf_jiffies64() >> turn_bits;
+}
+
+static const struct waits nothing_known;
+
+static __always_inline struct waits *waits_kept(struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 
@@ -63,14 +79,27 @@ static __always_inline struct waits *waits_of(struct sock *sk)
 
 static __always_inline struct waits *waits_made(struct sock *sk)
 {
-	struct waits none = {}, *found;
 	__u64 key = (__u64)sk;
+	struct waits *found;
 
 	if (!typed)
-		return lookup_or_init(&by_address, &key, &none);
+		return lookup_or_init(&by_address, &key, &nothing_known);
 	found = bpf_sk_storage_get(&waits, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!found)
 		count_fault(FAULT_MAP_FULL);
+	return found;
+}
+
+/* What is known of a socket that has its turn. After a turn that was not its own that is nothing. */
+static __always_inline struct waits *waits_of(struct sock *sk, __u64 turn, int make)
+{
+	struct waits *found = make ? waits_made(sk) : waits_kept(sk);
+
+	if (!found)
+		return NULL;
+	if (found->turn + 1 < turn)
+		*found = nothing_known;
+	found->turn = turn;
 	return found;
 }
 
@@ -105,31 +134,52 @@ static __always_inline void take(struct wait *wait, enum kind kind, struct sock 
 	wait->rest = 1;
 }
 
+/* As was seen, or it is the first there ever was, and no end of the stream that comes later. */
+static __always_inline int came_into_nothing(const struct tcp_sock *tcp, const struct waits *waits)
+{
+	const struct sock *sk = (void *)tcp;
+
+	return all_are_measured() || waits->read_empty ||
+	       (READ(tcp, data_segs_in) == 1 && READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED);
+}
+
 static __always_inline int on_readable(struct sock *sk)
 {
-	struct tcp_sock *tcp = tcp_of(sk);
+	__u64 turn = turn_now();
+	struct tcp_sock *tcp;
 	struct waits *waits;
 	__u32 taken;
 
+	if (!measured_in_turn((__u64)sk, turn))
+		return 0;
+	tcp = tcp_of(sk);
 	if (!tcp || READ(sk, __sk_common.skc_state) == TCP_LISTEN)
 		return 0;
 	taken = READ(tcp, copied_seq);
 	if (READ(tcp, rcv_nxt) == taken)
 		return 0;
-	waits = waits_made(sk);
-	if (waits && !waits->read.since)
+	waits = waits_of(sk, turn, 1);
+	if (waits && !waits->read.since && came_into_nothing(tcp, waits))
 		begin(&waits->read, taken);
 	return 0;
 }
 
 static __always_inline int on_write(struct sock *sk)
 {
-	struct tcp_sock *tcp = tcp_of(sk);
-	struct waits *waits = tcp ? waits_made(sk) : NULL;
-	__u32 sent = tcp ? READ(tcp, snd_nxt) : 0;
+	__u64 turn = turn_now();
+	struct tcp_sock *tcp;
+	struct waits *waits;
+	__u32 sent;
 
+	if (!measured_in_turn((__u64)sk, turn))
+		return 0;
+	tcp = tcp_of(sk);
+	waits = tcp ? waits_of(sk, turn, 1) : NULL;
+	if (!waits)
+		return 0;
+	sent = READ(tcp, snd_nxt);
 	/* With nothing unsent, what waited was not written after all, or sent in a way that is not seen here. */
-	if (waits && (!waits->write.since || READ(tcp, write_seq) == sent))
+	if ((all_are_measured() && !waits->write.since) || READ(tcp, write_seq) == sent)
 		begin(&waits->write, sent);
 	return 0;
 }
@@ -156,17 +206,22 @@ SEC("tp_btf/tcp_rcv_space_adjust")
 int rcv_space_adjust(__u64 *ctx)
 {
 	struct sock *sk = (void *)ctx[0];
-	struct waits *found = waits_of(sk);
+	__u64 turn = turn_now();
+	struct waits *found;
 	struct tcp_sock *tcp;
 	__u32 taken;
+	int left;
 
-	if (!found || !found->read.since)
+	if (!measured_in_turn((__u64)sk, turn))
 		return 0;
-	tcp = tcp_of(sk);
+	found = waits_of(sk, turn, !all_are_measured());
+	tcp = found ? tcp_of(sk) : NULL;
 	if (!tcp)
 		return 0;
 	taken = READ(tcp, copied_seq);
-	take(&found->read, KIND_READ, sk, taken, READ(tcp, rcv_nxt) != taken);
+	left = READ(tcp, rcv_nxt) != taken;
+	take(&found->read, KIND_READ, sk, taken, left);
+	found->read_empty = !left;
 	return 0;
 }
 
@@ -194,12 +249,16 @@ int dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
 	struct sock *sk = READ(skb, sk);
-	struct waits *found = sk ? waits_of(sk) : NULL;
+	__u64 turn = turn_now();
+	struct waits *found;
 	const struct tcp_sock *tcp = (void *)sk;
 	__u32 seq, data, next;
 	struct tcphdr header;
 	unsigned char *start;
 
+	if (!sk || !measured_in_turn((__u64)sk, turn))
+		return 0;
+	found = waits_of(sk, turn, 0);
 	if (!found || !found->write.since)
 		return 0;
 	if (READ(skb, dev, nd_net.net) != READ(sk, __sk_common.skc_net.net)) /* it left, and still tells who sent it */

@@ -3,9 +3,11 @@
  * How long soft interrupts wait until they run, and how long they run, by type.
  *
  * Hooks: irq:softirq_raise, irq:softirq_entry, irq:softirq_exit, always on the CPU that the type was raised on. A type
- * that is raised again before it runs waits since the first time. Kernel: 5.10.
+ * that is raised again before it runs waits since the first time. Where they are sampled, a lot is drawn when a type
+ * is raised, for how it waits and for how it then runs. Kernel: 5.10.
  */
 #include "maps.h"
+#include "sampling.h"
 #include "times.h"
 #include "vmlinux.h"
 
@@ -36,7 +38,9 @@ DESCRIBED(enum phase);
 
 enum { TIMES = PHASES * SOFTIRQ_TYPES };
 
-/* When the type was first raised and began to run; 0: it does not wait, or does not run. */
+#define NOT_MEASURED 1 /* no time ever: it waits, but the lot fell on others */
+
+/* When the type was first raised and began to run; 0: it does not wait, or does not run or is not measured. */
 struct since {
 	__u64 raised[2];
 	__u64 entered;
@@ -79,14 +83,13 @@ SEC("tp_btf/softirq_raise")
 int softirq_raise(__u64 *ctx)
 {
 	struct since *since = since_of(ctx[0]);
-
 	__u64 *raised;
 
 	if (!since)
 		return 0;
 	raised = &since->raised[since->turn & 1];
 	if (!*raised) /* with interrupts off, so nobody comes between */
-		*raised = bpf_ktime_get_ns();
+		*raised = measured_by_chance() ? bpf_ktime_get_ns() : NOT_MEASURED;
 	return 0;
 }
 
@@ -106,6 +109,8 @@ int softirq_entry(__u64 *ctx)
 	*(volatile __u64 *)&since->turn = turn + 1;
 	raised = *(volatile __u64 *)&since->raised[turn & 1];
 	since->raised[turn & 1] = 0;
+	if (raised == NOT_MEASURED || (!raised && !measured_by_chance()))
+		return 0;
 	since->entered = bpf_ktime_get_ns();
 	if (raised)
 		record(PHASE_SCHEDULE, type, since->entered - raised);
@@ -118,10 +123,10 @@ int softirq_exit(__u64 *ctx)
 	__u32 type = ctx[0];
 	struct since *since = since_of(type);
 
-	if (since && since->entered)
-		record(PHASE_EXECUTE, type, bpf_ktime_get_ns() - since->entered);
-	if (since)
-		since->entered = 0;
+	if (!since || !since->entered)
+		return 0;
+	record(PHASE_EXECUTE, type, bpf_ktime_get_ns() - since->entered);
+	since->entered = 0;
 	return 0;
 }
 

@@ -41,7 +41,7 @@ static __always_inline int sample(struct sock *sk)
 SEC("tp_btf/tcp_probe")
 int probe(__u64 *ctx)
 {
-	if (!one_in || bpf_get_prandom_u32() % one_in)
+	if (!one_in || (__u64)bpf_get_prandom_u32() * one_in >> 32) /* rather than a division */
 		return 0;
 	return sample((void *)ctx[0]);
 }

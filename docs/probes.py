@@ -9,7 +9,7 @@ from docs.markdown import page, table
 from exporter.model.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
-    from exporter.model.probe import ProbeSpec
+    from exporter.model.probe import Option, ProbeSpec
     from exporter.registry import Registry
 
 
@@ -52,8 +52,9 @@ def _accepted(setting: Setting) -> str:
 
 def _example(registry: Registry) -> str:
     """Every setting at its default, and one probe with an option."""
-    with_option = next(spec for spec in registry.probes if spec.options)
-    option = with_option.options[0]
+    with_option, option = next(
+        (spec, option) for spec in registry.probes for option in spec.options if isinstance(option.default, tuple)
+    )
     chosen = json.dumps(list(option.choices[1:3]))
     lines, section = ["```yaml"], ""
     for setting in SETTINGS:
@@ -71,7 +72,7 @@ def _probe(spec: ProbeSpec) -> str:
     parts = [f"## {spec.name}", spec.summary, f"Metrics: [metrics of {spec.name}](metrics/{spec.name}.md)."]
     if spec.options:
         rows = [
-            (f"`{option.name}`", _value(option.default), _choices(option.choices), option.help)
+            (f"`{option.name}`", _value(option.default), _accepted_option(option), option.help)
             for option in spec.options
         ]
         parts.append(table(("option", "default", "accepted", "meaning"), rows))
@@ -83,6 +84,14 @@ def _probe(spec: ProbeSpec) -> str:
     else:
         parts.append("Needs nothing beyond what the exporter itself needs.")
     return "\n\n".join(parts)
+
+
+def _accepted_option(option: Option) -> str:
+    if isinstance(option.default, bool):
+        return "true or false"
+    if isinstance(option.default, int | float):
+        return f"from {option.least:g} to {option.most:.12g}"
+    return _choices(option.choices)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 -- defaults are of any type

@@ -203,6 +203,9 @@ def _options(spec: ProbeSpec, args: Mapping[str, Any]) -> dict[str, Any]:
         wanted = int | float if isinstance(option.default, float) else type(option.default)
         if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(option.default, bool)):
             raise UsageError(f"metrics.probes: option {option.name!r} of {spec.name} cannot be {_shown(value)}")
+        if isinstance(value, int | float) and not (isinstance(value, bool) or option.least <= value <= option.most):
+            wanted_range = f"from {option.least:g} to {option.most:.12g}"
+            raise UsageError(f"metrics.probes: {option.name} of {spec.name} must be {wanted_range}, is {_shown(value)}")
         for each in value if isinstance(value, tuple) else (value,):
             if option.choices and each not in option.choices:
                 hint = nearest(each, option.choices) if isinstance(each, str) else ""

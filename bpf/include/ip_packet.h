@@ -47,7 +47,7 @@ struct ip_packet {
 
 /* As on the wire, with the fields that are read. */
 struct ipv4_header {
-	__u8 length; /* in words, the lower four bits */
+	__u8 length; /* in words, the lower four bits; above them the version */
 	__u8 between[5];
 	__u16 fragment; /* network byte order */
 	__u8 ttl;
@@ -78,17 +78,13 @@ static __always_inline void map_ipv4(__u8 *to, const void *from)
 	__builtin_memcpy(to + 12, from, 4);
 }
 
-static __always_inline int parse_ipv4(struct ip_packet *packet, const unsigned char *at)
+static __always_inline int take_ipv4(struct ip_packet *packet, const struct ipv4_header *ip, const unsigned char *at)
 {
-	struct ipv4_header ip;
-
-	if (!read_header(packet, &ip, sizeof(ip), at))
-		return 0;
-	map_ipv4(packet->tuple.src, ip.src);
-	map_ipv4(packet->tuple.dst, ip.dst);
-	packet->tuple.protocol = ip.protocol;
-	if (!(ip.fragment & bpf_htons(0x1fff)))
-		packet->transport = at + (ip.length & 15) * 4;
+	map_ipv4(packet->tuple.src, ip->src);
+	map_ipv4(packet->tuple.dst, ip->dst);
+	packet->tuple.protocol = ip->protocol;
+	if (!(ip->fragment & bpf_htons(0x1fff)))
+		packet->transport = at + (ip->length & 15) * 4;
 	return 1;
 }
 
@@ -132,11 +128,14 @@ static __always_inline int parse_ipv6(struct ip_packet *packet, const unsigned c
 /* Whether the headers at `at`, which are those of IP, could be read. `packet` must be zero. */
 static __always_inline int parse_ip(struct ip_packet *packet, const struct sk_buff *skb, const unsigned char *at)
 {
+	struct ipv4_header ip; /* the shorter one: read at once with its version */
+
 	packet->end = READ(skb, data) + (READ(skb, len) - READ(skb, data_len));
-	if (!read_header(packet, &packet->version, sizeof(packet->version), at))
+	if (!read_header(packet, &ip, sizeof(ip), at))
 		return 0;
+	packet->version = ip.length;
 	if (packet->version >> 4 == 4)
-		return parse_ipv4(packet, at);
+		return take_ipv4(packet, &ip, at);
 	return packet->version >> 4 == 6 && parse_ipv6(packet, at);
 }
 

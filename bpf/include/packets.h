@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Packets on their way between two hooks, under the address of their sk_buff.
+ * Packets on their way between two hooks, under the address of their sk_buff. Where they are sampled, who begins
+ * something draws lots, and whoever ends something finds only what was drawn.
  *
  * Not a hash map: its update costs more than all else here, and these programs run for every packet. An array of small
  * sets is looked up in a few nanoseconds and needs no lock, because a packet is in one hand at a time: only who takes a
  * place from another one has to be careful. When a set is full the oldest goes, and is counted as unfinished.
  *
  * An address is given to another packet as soon as its first owner is freed. So whoever begins something overwrites
- * what he finds, and programs on kfree_skb and consume_skb call packet_forget.
+ * what he finds, or clears it when the lot does not fall on him, and programs on kfree_skb and consume_skb call
+ * packet_forget.
  */
 #ifndef PACKETS_H
 #define PACKETS_H
 
 #include "maps.h"
+#include "sampling.h"
 
 #define PACKETS_PER_SET 4
 
@@ -40,11 +43,8 @@ struct {
 
 static __always_inline struct packet_set *set_of(__u64 skb)
 {
-	__u32 low, set;
+	__u32 set = ((__u64)(number_of(skb) * GOLDEN) * packet_sets) >> 32; /* its lowest bits are 0 */
 
-	/* A number from here on: with an address the verifier allows no arithmetic. */
-	asm("%0 = %1" : "=w"(low) : "w"((__u32)skb));
-	set = ((__u64)(low * 2654435761u) * packet_sets) >> 32; /* 2^32 over the golden ratio; the lowest bits are 0 */
 	return bpf_map_lookup_elem(&packets, &set);
 }
 
@@ -88,6 +88,22 @@ static __always_inline struct packet *place_in(struct packet_set *set, __u64 skb
 	return &set->packets[oldest & (PACKETS_PER_SET - 1)]; /* the mask is for the verifier */
 }
 
+static __always_inline void forget_in(struct packet_set *set, __u64 skb)
+{
+	for (int i = 0; i < PACKETS_PER_SET; i++)
+		if (set->packets[i].skb == skb)
+			change_owner(set, &set->packets[i], skb, 0); /* unless it was taken meanwhile */
+}
+
+static __always_inline int packet_forget(__u64 skb)
+{
+	struct packet_set *set = set_of(skb);
+
+	if (set)
+		forget_in(set, skb);
+	return 0;
+}
+
 static __always_inline void packet_begin(__u64 skb, __u64 kind)
 {
 	struct packet_set *set = set_of(skb);
@@ -96,6 +112,10 @@ static __always_inline void packet_begin(__u64 skb, __u64 kind)
 
 	if (!set)
 		return;
+	if (!measured_by_chance()) {
+		forget_in(set, skb);
+		return;
+	}
 	here = place_in(set, skb);
 	owner = here->skb;
 	if (owner != skb) {
@@ -125,14 +145,6 @@ static __always_inline int packet_end(__u64 skb, struct packet *what)
 			return change_owner(set, here, skb, 0); /* unless it was taken meanwhile */
 		}
 	}
-	return 0;
-}
-
-static __always_inline int packet_forget(__u64 skb)
-{
-	struct packet ignored;
-
-	packet_end(skb, &ignored);
 	return 0;
 }
 

@@ -287,6 +287,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 snd_nxt;
 	__u32 segs_in;
+	__u32 data_segs_in;
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min; /* microseconds */
 };

@@ -155,6 +155,28 @@ _COST = (
         keep=(health.OBJECT_LABEL, health.FAULT_LABEL),
         steps=(Step(0.1, Colour.WATCH),),
     ),
+    topic(
+        "Runs of eBPF programs",
+        "How often each program runs, and how often it was missed because it was running on the same processor "
+        "already. The former is empty unless metrics.ebpfStats makes the kernel count.",
+        (health.PROGRAM_RUNS, ""),
+        (health.PROGRAM_SKIPPED, "missed"),
+        keep=(health.OBJECT_LABEL, health.PROGRAM_LABEL),
+    ),
+    topic(
+        "eBPF programs by state",
+        "Programs that are attached, run on demand, or left out because another does the same on this kernel. A "
+        "detached one counts nothing any more.",
+        (health.PROGRAM_STATE, ""),
+        keep=(health.STATE_LABEL,),
+    ),
+    topic(
+        "Capabilities that are held",
+        "1 where the exporter holds what a probe says it needs, 0 where it does not; net-exporter check says what is "
+        "lost then.",
+        (health.CAPABILITY_HELD, ""),
+        keep=(health.NEEDED_BY_LABEL, health.CAPABILITY_LABEL),
+    ),
     Topic(
         "Fullest eBPF maps",
         "Share of a map's room that is taken. At 100% new namespaces, reasons or connections are not counted.",

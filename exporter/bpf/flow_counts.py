@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.bpf.maps import Map
 
+_MOST: Final = 0xFFFFFFFF
 _PROGRAMS: Final = ("start_xmit", "receive")
 
 
@@ -60,6 +62,18 @@ class Device(NamedTuple):
     ifindex: int
 
 
+class Node(NamedTuple):
+    """As struct node.
+
+    Args:
+        netns: inode of the node's own network namespace.
+        generation: of the addresses; another number makes programs look them up anew.
+    """
+
+    netns: int
+    generation: int
+
+
 class Uncounted(NamedTuple):
     """Packets that are in no flow.
 
@@ -92,6 +106,7 @@ class FlowCounts:
             self._bpf.load()
             self._tuples = bind(self._bpf.btf, "tuple", Tuple)
             self._devices = bind(self._bpf.btf, "device", Device)
+            self._node = bind(self._bpf.btf, "node", Node)
             self._flows = Entries(self._bpf.map("flows"), self._tuples, bind(self._bpf.btf, "flow_count", Count)).source
             kinds = self._bpf.btf.enum("uplink")
             self._counts, self._above = (struct.pack("<I", kinds[f"UPLINK_{each}"]) for each in ("COUNTS", "ABOVE"))
@@ -101,6 +116,7 @@ class FlowCounts:
             self._bpf.close()
             raise
         self._watched: dict[str, dict[bytes, bytes]] = {}
+        self._generations = itertools.count(1)
 
     def watch(self, netns: int, uplinks: Collection[int], above: Collection[int], addresses: Collection[bytes]) -> None:
         """Say what to count. Raises SourceError.
@@ -114,6 +130,8 @@ class FlowCounts:
         kinds = {**dict.fromkeys(above, self._above), **dict.fromkeys(uplinks, self._counts)}
         self._set("uplinks", {self._devices.pack(Device(netns, index)): kind for index, kind in kinds.items()})
         self._set("local_addresses", dict.fromkeys(addresses, self._counts))
+        generation = next(self._generations) & _MOST
+        self._bpf.map("node").update(bytes(4), self._node.pack(Node(netns, generation)))
 
     def _set(self, name: str, wanted: dict[bytes, bytes]) -> None:
         present, entries = self._watched.get(name, {}), self._bpf.map(name)

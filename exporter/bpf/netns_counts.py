@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.bpf.hooks import Hook
+    from exporter.model.pod import Pod
 
 
 class Key(NamedTuple):
@@ -64,9 +65,9 @@ class Counts:
     unknown: Sequence[Counted] = ()
     uncounted: int = 0
 
-    def of(self, inode: int) -> Sequence[Counted] | None:
-        """What was counted in a namespace; None when there is no such namespace any more."""
-        return self.by_netns.get(inode, ()) if inode in self.live else None
+    def over(self, pods: Iterable[Pod]) -> list[tuple[Pod, Sequence[Counted]]]:
+        """What was counted in each namespace that still exists, which in most is nothing."""
+        return [(pod, self.by_netns.get(pod.netns, ())) for pod in pods if pod.netns in self.live]
 
 
 @dataclass(slots=True)

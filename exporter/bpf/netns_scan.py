@@ -6,6 +6,8 @@ running kernel's BTF says; what this kernel does not count is a gap.
 
 from __future__ import annotations
 
+import struct
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 FILES: Final = {"snmp": ("Ip", "Icmp", "Tcp", "Udp"), "netstat": ("TcpExt", "IpExt"), "snmp6": ("snmp6",)}
 _WORD: Final = 8  # bytes
-_GAP: Final = -1  # place of the None at the end of a row
 
 Numbers: TypeAlias = tuple[int | None, ...]
 
@@ -38,7 +39,8 @@ class Columns:
     def __init__(self, types: Btf, kernel: KernelBtf) -> None:
         self.fields = dict(_fields(types, "row", 0))
         self.places = {section: dict(self._of(section, kernel)) for section in mib_names.SECTIONS}
-        self._pickers: dict[tuple[str, tuple[str, ...]], Callable[[Numbers], Numbers]] = {}
+        self.has_ip6 = _picker([self.fields["has_ip6"][0]])
+        self._pickers: dict[tuple[str, tuple[str, ...]], Callable[[bytes], Numbers]] = {}
 
     def _of(self, section: str, kernel: KernelBtf) -> Iterator[tuple[str, int]]:
         for mib in mib_names.SECTIONS[section]:
@@ -55,14 +57,12 @@ class Columns:
                 taken.add(number)
                 yield column, start + number
 
-    def picker(self, section: str, columns: tuple[str, ...]) -> Callable[[Numbers], Numbers]:
-        """What takes the columns out of a row that ends in a gap, for those that there are not."""
+    def picker(self, section: str, columns: tuple[str, ...]) -> Callable[[bytes], Numbers]:
+        """What takes the columns out of a row's bytes, with a gap for each that there is not."""
         found = self._pickers.get((section, columns))
         if found is None:
-            places = self.places.get(section, {})
-            # Two places more, as an itemgetter of a single place gives no tuple.
-            take = itemgetter(*(places.get(name, _GAP) for name in columns), _GAP, _GAP)
-            found = self._pickers[section, columns] = lambda numbers: take(numbers)[:-2]
+            known = self.places.get(section, {})
+            found = self._pickers[section, columns] = _picker([known.get(name) for name in columns])
         return found
 
 
@@ -74,25 +74,24 @@ class Row:
         columns: where in it is what.
     """
 
-    __slots__ = ("_columns", "_numbers", "_picked", "content")
+    __slots__ = ("_columns", "_picked", "content")
 
     def __init__(self, content: bytes, columns: Columns) -> None:
         self.content = content
         self._columns = columns
-        self._numbers: Numbers = (*memoryview(content).cast("Q").tolist(), None)
         self._picked: dict[tuple[str, tuple[str, ...]], Numbers] = {}
 
     def covers(self, name: str) -> bool:
         """Whether the row has what /proc/net/<name> prints; a kernel without IPv6 has no snmp6."""
         if name == "snmp6":
-            return bool(self._numbers[self._columns.fields["has_ip6"][0]])
+            return any(self._columns.has_ip6(self.content))
         return name in FILES
 
     def pick(self, section: str, columns: tuple[str, ...]) -> tuple[int | None, ...]:
         """The numbers under `columns`, None for what this kernel does not count. /proc/net/snmp6 is one section."""
         found = self._picked.get((section, columns))
         if found is None:
-            found = self._picked[section, columns] = self._columns.picker(section, columns)(self._numbers)
+            found = self._picked[section, columns] = self._columns.picker(section, columns)(self.content)
         return found
 
 
@@ -114,6 +113,16 @@ class NetnsScan(NetnsRows[Row]):
     def _decoder(self, types: Btf) -> Callable[[bytes], Row]:
         self.columns = Columns(types, KernelBtf())
         return lambda content: Row(content, self.columns)
+
+
+def _picker(places: list[int | None]) -> Callable[[bytes], Numbers]:
+    """What decodes the words at these places and no others; a row has hundreds, of which most are asked for rarely."""
+    known = sorted({place for place in places if place is not None})
+    gaps = [place - before - 1 for before, place in pairwise([-1, *known])]
+    words = struct.Struct("=" + "".join(f"{gap * _WORD}xQ" for gap in gaps))
+    # Two more, as an itemgetter of a single place gives no tuple.
+    order = itemgetter(*(-1 if place is None else known.index(place) for place in places), -1, -1)
+    return lambda content: order((*words.unpack_from(content), None))[:-2]
 
 
 def _fields(types: Btf, name: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:

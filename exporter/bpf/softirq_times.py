@@ -46,13 +46,14 @@ class SoftirqTimes:
         types: of soft interrupts, in lower case, for example net_rx.
         slow_ns: above so many nanoseconds a time is slow.
         very_slow_ns: above so many it is very slow.
+        one_in: one of so many is measured, see `exporter.bpf.sampling`.
 
     Raises:
         UnsupportedError: this machine cannot run them; the text says what would change that.
         SourceError: the object is not what it should be, or the verifier objects.
     """
 
-    def __init__(self, sys: Path, types: Collection[str], slow_ns: int, very_slow_ns: int) -> None:
+    def __init__(self, sys: Path, types: Collection[str], slow_ns: int, very_slow_ns: int, one_in: int = 1) -> None:
         self._bpf = BpfObject(objects.find("softirq"))
         try:
             known = self._bpf.btf.enum("softirq_type")
@@ -60,6 +61,7 @@ class SoftirqTimes:
             self._bpf.set_variable("types", sum(1 << number for number in numbers.values()))
             self._bpf.set_variable("slow_ns", slow_ns)
             self._bpf.set_variable("very_slow_ns", very_slow_ns)
+            self._bpf.set_variable("sample_one_in", one_in)
             chosen = hooks.choose(self._bpf, _PLACES, sys)
             self._bpf.load()
             phases = self._bpf.btf.enum("phase")

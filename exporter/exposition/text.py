@@ -74,8 +74,9 @@ class Renderer:
         parts: list[bytes] = []
         for table in tables:
             if table.rows:
-                keys = [(row.pod, row.labels) for row in table.rows]
-                columns = tuple(zip(*(row.values for row in table.rows), strict=True))
+                pods, labels, values = zip(*table.rows, strict=True)
+                keys = list(zip(pods, labels, strict=True))
+                columns = tuple(zip(*values, strict=True))
                 for naming in self._namings:
                     layout = layouts[table.metrics, naming] = self._layout(table, keys, naming)
                     for metric, numbers in zip(table.metrics, columns, strict=True):

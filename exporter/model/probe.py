@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from exporter.model.metric import Metric
@@ -98,7 +98,7 @@ class Cycle(Protocol):
     def pids(self) -> Mapping[Pod, tuple[int, ...]]:
         """Processes of each owner, the host's included."""
 
-    def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
+    def over(self, reader: Reader[T]) -> Iterable[tuple[Pod, T]]:
         """What `reader` found in each namespace still alive, the host first. Raises what it raised in any."""
 
     def on_host(self, reader: Reader[T]) -> T:
@@ -148,12 +148,16 @@ class Option:
         help: one sentence.
         default: value used when the key is absent; its type is the type accepted.
         choices: for lists and strings, the values accepted; empty accepts all.
+        least: smallest number accepted.
+        most: largest number accepted.
     """
 
     name: str
     help: str
     default: Any
     choices: tuple[str, ...] = ()
+    least: float = 1
+    most: float = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Row(NamedTuple):
     values: Sequence[Value | None]
 
 
+_row = partial(tuple.__new__, Row)  # as Row(...), in a third of the time; a cycle makes thousands
+
+
 @dataclass(slots=True)
 class Table:
     """Metrics that share labels and scope, with a row per owner. The unit in which probes hand over numbers.
@@ -64,11 +68,11 @@ class Table:
 
     def add(self, pod: Pod, values: Sequence[Value | None], *labels: str) -> None:
         """Append a row; `labels` are the values of the metrics' own labels, in their order."""
-        self.rows.append(Row(pod, labels, values))
+        self.rows.append(_row((pod, labels, values)))
 
     def pick(self, pod: Pod, found: Mapping[str, Number], *labels: str) -> None:
         """Append a row of the numbers that `found` has under the metrics' columns; what it lacks is a gap."""
-        self.rows.append(Row(pod, labels, tuple(map(found.get, self.columns))))
+        self.rows.append(_row((pod, labels, tuple(map(found.get, self.columns)))))
 
 
 class Status(Enum):

@@ -68,7 +68,7 @@ class Fd:
 
 def open_probe(env: Env) -> Fd:
     """All processes in one run of a program where the kernel allows that, otherwise link by link."""
-    if env.kernel_scan:
+    if env.kernel_scan and (env.proc / "self").exists():  # programs are of the running kernel, not of a captured tree
         try:
             return Fd(DescriptorScan(env.proc, env.sys))
         except CollectError as error:

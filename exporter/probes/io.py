@@ -89,7 +89,7 @@ class IoProbe:
 
 def open_probe(env: Env) -> IoProbe:
     """All processes in one run of a program where the kernel allows that, otherwise file by file."""
-    if env.kernel_scan:
+    if env.kernel_scan and (env.proc / "self").exists():  # programs are of the running kernel, not of a captured tree
         try:
             return IoProbe(IoScan(env.proc, env.sys))
         except CollectError as error:

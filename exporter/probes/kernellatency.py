@@ -12,7 +12,11 @@ TCP answers without a connection.
 Where the kernel allows neither fentry nor kprobes, received is what reaches a socket, and sent are TCP segments, but
 not those of SYN-ACKs or with a departure that was set in the future (pacing with the fq queue).
 
-Off by default: a datagram from one pod to another costs about 0.3 us more, where the whole way takes about 4 us.
+One packet in 16 is measured, by chance, unless the option `sample_one_in` says otherwise: the counters and histograms
+show that part and nothing is extrapolated. With 1 slow packets are counted one by one.
+
+Off by default: its programs take 10 to 50 ns each of every packet, and 100 to 190 ns where each packet is measured; the
+whole way from pod to pod takes about 4 us.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
-from exporter.bpf.packets import PACKETS, room
+from exporter.bpf.packets import PACKETS, under_way
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
@@ -99,7 +103,7 @@ TX = TimeMetrics(
 )
 UNCOUNTED = uncounted(_NAME, _RECEIVED)
 METRICS = (*RX, *TX, UNCOUNTED)
-OPTIONS = (*options(slow_ms=10, very_slow_ms=100), PACKETS)
+OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 
 RECEIVED = Hook(
     "a received packet that reaches its protocol",
@@ -119,7 +123,7 @@ ARRIVED = Hook("a packet that enters the stack", (("netif_receive_skb",),))
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
-    given = room(Given.read(env, _NAME, OPTIONS))
+    given = under_way(Given.read(env, _NAME, OPTIONS))
     bpf = attached(
         _NAME,
         env.sys,

@@ -82,7 +82,7 @@ def collect(cycle: Cycle) -> list[Table]:
             continue
         by_port = fullest_by_port(listeners)
         fullest = by_port[0]
-        queue = sum(listener.depth for listener in listeners)
+        queue = sum([listener.depth for listener in listeners])
         totals.add(pod, (len(listeners), queue, fullest.depth, fullest.limit, fullness(fullest)))
         for listener in by_port:
             ports.add(pod, (listener.depth, listener.limit), str(listener.port))

@@ -4,7 +4,11 @@ A packet is counted at each device it is handed to, so one that leaves a pod thr
 three times: in the pod's namespace once, in the host's twice. Large packets that the device cuts itself are one packet;
 those that the kernel cuts after the queue are left out.
 
-Off by default: each packet and device costs about 0.4 us more, where the whole way from pod to pod takes about 4 us.
+One packet in 16 is measured, by chance, unless the option `sample_one_in` says otherwise: the counters and histograms
+show that part and nothing is extrapolated. With 1 slow packets are counted one by one.
+
+Off by default: its programs take 10 to 40 ns each of every packet and device, and 60 to 110 ns where each packet is
+measured; the whole way from pod to pod takes about 4 us.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
-from exporter.bpf.packets import PACKETS, room
+from exporter.bpf.packets import PACKETS, under_way
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
@@ -85,7 +89,7 @@ NETDEV = TimeMetrics(
 )
 UNCOUNTED = uncounted(_NAME, _QUEUE)
 METRICS = (*QDISC, *NETDEV, UNCOUNTED)
-OPTIONS = (*options(slow_ms=10, very_slow_ms=100), PACKETS)
+OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 
 HOOKS = (
     Hook(
@@ -97,7 +101,7 @@ HOOKS = (
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
-    given = room(Given.read(env, _NAME, OPTIONS))
+    given = under_way(Given.read(env, _NAME, OPTIONS))
     bpf = attached(_NAME, env.sys, HOOKS, variables=given.variables, entries=given.entries)
     return NetnsLatency(bpf, {"KIND_QDISC": QDISC, "KIND_NETDEV": NETDEV}, UNCOUNTED)
 

@@ -168,20 +168,17 @@ class PacketLoss:
         self._names.learn(each.reason for found in (counts.unknown, *counts.by_netns.values()) for each in found)
         sums, drops = Table((TOTAL, ABNORMAL, NETFILTER)), Table((DROPS,))
         unattributed, uncounted = Table((UNATTRIBUTED,)), Table((UNCOUNTED,))
-        for pod in cycle.pids:
-            found = counts.of(pod.netns)
-            if found is None:
-                continue
-            by_reason = self._by_reason(found)
-            total = abnormal = 0
-            for name, events in by_reason.items():
+        for pod, found in counts.over(cycle.pids):
+            total = abnormal = netfilter = 0
+            for name, events in self._by_reason(found).items():
                 drops.add(pod, (events,), name)
                 if name not in HARMLESS:
                     total += events
+                if name in NETFILTER_REASONS:
+                    netfilter += events
             for kind, number, events in found:
                 if self._kinds[kind] == UNICAST and self._names[number] in ABNORMAL_REASONS:
                     abnormal += events
-            netfilter = sum(by_reason.get(name, 0) for name in NETFILTER_REASONS)
             sums.add(pod, (total, abnormal if self._names.told else None, netfilter))
         for name, events in self._by_reason(counts.unknown).items():
             unattributed.add(cycle.host, (events,), name)

@@ -1,4 +1,13 @@
-"""TCP data that waits at sockets: what arrived until the program reads it, what was written until TCP sends it."""
+"""TCP data that waits at sockets: what arrived until the program reads it, what was written until TCP sends it.
+
+One socket in 16 is measured at a time, unless the option `sample_one_in` says otherwise, and each has its turn every
+few minutes. A turn is 8 s where the kernel's clock ticks 1,000 times a second, 33 s where it ticks 250 times. The
+counters and histograms show what was measured and nothing is extrapolated. A wait across the end of a turn is left
+out, so one as long as a turn is seen only with 1.
+
+Off by default: its programs take under 20 ns each of a packet, read or write of a socket without turn, and 10 to 240 ns
+where each socket is measured.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +18,7 @@ from exporter.bpf.attached import Untyped, attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
+from exporter.bpf.sampling import option, sampled
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 
@@ -80,7 +90,7 @@ _SOCKETS = Option(
     help="Room for how many TCP sockets at once, on kernels whose programs cannot keep data with a socket.",
     default=65536,
 )
-_OPTIONS = (*options(slow_ms=1, very_slow_ms=100), _SOCKETS)
+_OPTIONS = (*options(slow_ms=1, very_slow_ms=100), option("sockets", chosen="by turns"), _SOCKETS)
 
 # What ends a wait goes before what begins it.
 PLACES = (
@@ -94,7 +104,7 @@ ENDED = Hook("a TCP socket ends", (("destroy_sock",),))
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
-    given = Given.read(env, "socketlatency", _OPTIONS)
+    given = sampled(Given.read(env, "socketlatency", _OPTIONS))
     untyped = Untyped((ENDED,), {"by_address": given.values["sockets"]})
     bpf = attached("socketlatency", env.sys, PLACES, variables=given.variables, entries=given.entries, untyped=untyped)
     return NetnsLatency(bpf, {"KIND_READ": READ, "KIND_WRITE": WRITE}, UNCOUNTED)

@@ -7,7 +7,6 @@ too, the tracepoint remains, and the total is a gap.
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -127,34 +126,36 @@ class TcpReset:
         counts = self._counts.read()
         totals = Table((SENT, RECEIVED))
         sent, received, by_reason = Table((SENT_BY_KIND,)), Table((RECEIVED_BY_KIND,)), Table((SENT_BY_REASON,))
-        for pod in cycle.pids:
-            found = counts.of(pod.netns)
-            if found is None:
-                continue
-            kinds = self._by_kind(found)
-            all_sent = sum(kinds[kind] for kind in SENT_KINDS) if self._sees_all else None
-            totals.add(pod, (all_sent, sum(kinds[kind] for kind in RECEIVED_KINDS)))
-            for kind, number in kinds.items():
-                (sent if kind in SENT_KINDS else received).add(pod, (number,), kind)
+        for pod, found in counts.over(cycle.pids):
+            all_sent = all_received = 0
+            for kind, number in self._by_kind(found).items():
+                if kind in SENT_KINDS:
+                    sent.add(pod, (number,), kind)
+                    all_sent += number
+                else:
+                    received.add(pod, (number,), kind)
+                    all_received += number
+            totals.add(pod, (all_sent if self._sees_all else None, all_received))
             for reason, number in self._by_reason(found).items():
                 by_reason.add(pod, (number,), reason)
         node = Table((UNATTRIBUTED, UNCOUNTED))
         node.add(cycle.host, (sum(each.events for each in counts.unknown), counts.uncounted))
         return [totals, sent, received, by_reason, node]
 
-    def _by_kind(self, found: Sequence[Counted]) -> Counter[str]:
-        kinds = Counter[str]()
-        for kind, _, events in found:
-            kinds[self._kinds[kind]] += events
+    def _by_kind(self, found: Sequence[Counted]) -> dict[str, int]:
+        kinds: dict[str, int] = {}
+        for number, _, events in found:
+            kind = self._kinds[number]
+            kinds[kind] = kinds.get(kind, 0) + events
         return kinds
 
-    def _by_reason(self, found: Sequence[Counted]) -> Counter[str]:
+    def _by_reason(self, found: Sequence[Counted]) -> dict[str, int]:
         """Resets sent by reason; none where the kernel tells none."""
-        reason_counts = Counter[str]()
-        if self._counts.newer:
-            for kind, reason, events in found:
-                if self._kinds[kind] in SENT_KINDS:
-                    reason_counts[self._names[reason]] += events
+        reason_counts: dict[str, int] = {}
+        for kind, number, events in found if self._counts.newer else ():
+            if self._kinds[kind] in SENT_KINDS:
+                reason = self._names[number]
+                reason_counts[reason] = reason_counts.get(reason, 0) + events
         return reason_counts
 
     def close(self) -> None:

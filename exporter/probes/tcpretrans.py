@@ -74,12 +74,10 @@ class TcpRetrans:
         """One row per namespace, and one per kind that occurred there."""
         counts = self._counts.read()
         total, kinds, uncounted = Table((TOTAL,)), Table((SEGMENTS,)), Table((UNCOUNTED,))
-        for pod in cycle.pids:
-            found = counts.of(pod.netns)
-            if found is not None:
-                total.add(pod, (sum(each.events for each in found),))
-                for kind, _, events in found:
-                    kinds.add(pod, (events,), self._kinds[kind])
+        for pod, found in counts.over(cycle.pids):
+            total.add(pod, (sum([each.events for each in found]),))
+            for kind, _, events in found:
+                kinds.add(pod, (events,), self._kinds[kind])
         uncounted.add(cycle.host, (counts.uncounted,))
         return [total, kinds, uncounted]
 

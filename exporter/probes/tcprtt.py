@@ -47,6 +47,7 @@ _ONE_IN = Option(
     name="sample_one_in",
     help="Sample at one of so many received segments, chosen at random; 0 samples only when a connection ends.",
     default=100,
+    least=0,
 )
 
 

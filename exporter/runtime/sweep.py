@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from exporter.errors import CollectError, GoneError, NoDataError, UnsupportedError
 from exporter.runtime.attempt import attempt
 from exporter.sources.netns import NOTHING, Memory, Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from exporter.model.pod import NetnsRef, Pod
     from exporter.model.probe import Env, Reader
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Past: TypeAlias = "Mapping[Pod, Memory]"
-_NOT_RUN: Final = object()  # where a reader has no result
 
 
 def reader_name(reader: Callable[..., Any]) -> str:
@@ -75,12 +74,15 @@ class Round:
         try:
             before = self._read_doubted(visitor, readers, on_step)
             self._ask_scan(readers)
+            visited: set[Reader[Any]] = set()
             for ref in self.refs:
                 left = [reader for reader in readers if ref.pod not in self._results[reader]]
                 if ref.pod is self.host:  # what is wanted of the host alone may be more than a scan of all finds
                     left = list(dict.fromkeys((*left, *host_readers)))
                 if left:
+                    visited.update(left)
                     self._visit(visitor, ref, left, on_step)
+            self._sort(visited.intersection(readers))
             self._judge(before, on_step)
         finally:
             visitor.close()
@@ -138,6 +140,12 @@ class Round:
         for reader in readers:
             self._results[reader][ref.pod] = results if isinstance(results, CollectError) else results[reader]
 
+    def _sort(self, readers: Iterable[Reader[Any]]) -> None:
+        """Put what visits found where it belongs among what the scan did: the host first, then by pod."""
+        for reader in readers:
+            results = self._results[reader]
+            self._results[reader] = {ref.pod: results[ref.pod] for ref in self.refs if ref.pod in results}
+
     def _read(
         self,
         visitor: Visitor,
@@ -161,28 +169,29 @@ class Round:
                 before = after
         return results
 
-    def over(self, reader: Reader[T]) -> Iterator[tuple[Pod, T]]:
+    def over(self, reader: Reader[T]) -> Iterable[tuple[Pod, T]]:
         """Results of the namespaces that are still alive.
 
         A namespace that lacks the source (IPv6 switched off in one pod) has a gap; only where all lack it is
         that the outcome.
         """
+        results = self._results.get(reader, {})
+        failures = [each for each in set(map(type, results.values())) if issubclass(each, CollectError)]
+        if not failures and not self.gone:  # as nearly always
+            return results.items()
         absent: CollectError | None = None
-        found = False
-        results: dict[Pod, Any] = self._results.get(reader, {})
-        for ref in self.refs:
-            pod = ref.pod
-            result: Any = results.get(pod, _NOT_RUN)
-            if isinstance(result, CollectError):
-                if isinstance(result, UnsupportedError | NoDataError):
-                    absent = result
-                elif not isinstance(result, GoneError):
+        found = []
+        for pod, result in results.items():
+            if isinstance(result, UnsupportedError | NoDataError):
+                absent = result
+            elif isinstance(result, CollectError):
+                if not isinstance(result, GoneError):
                     raise result
-            elif result is not _NOT_RUN and not (self.gone and pod in self.gone):
-                found = True
-                yield pod, result
+            elif pod not in self.gone:
+                found.append((pod, result))
         if absent is not None and not found:
             raise absent
+        return found
 
     def on_host(self, reader: Reader[T]) -> T:
         """The result in the host's namespace."""

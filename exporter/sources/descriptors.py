@@ -94,7 +94,7 @@ class DescriptorScan:
 
     def __init__(self, proc: Path, sys: Path) -> None:
         self._proc = str(proc)
-        self._found: dict[int, bytes] = {}
+        self._found: dict[int, ProcessFiles] = {}
         self._scan = ProcessScan(ProcessFiles, proc, sys)
         try:
             self._check()
@@ -117,14 +117,14 @@ class DescriptorScan:
 
     def begin(self) -> None:
         """Look at all processes."""
-        self._found = self._scan.read()
+        decode = self._scan.layout.unpack
+        self._found = {pid: decode(raw) for pid, raw in self._scan.read().items()}
 
     def of(self, pids: Iterable[int]) -> Opened | None:
         """As `Descriptors.of`."""
-        raw = b"".join([self._found[pid] for pid in pids if pid in self._found])
-        if raw:
-            total = self._scan.layout.total(raw)
-            return Opened(total.opened, total.sockets)
+        found = [self._found[pid] for pid in pids if pid in self._found]
+        if found:
+            return Opened(sum([each.opened for each in found]), sum([each.sockets for each in found]))
         # Those without any open file, as the kernel's own threads, are not found.
         return Opened(0, 0) if any(os.path.isdir(f"{self._proc}/{pid}") for pid in pids) else None
 

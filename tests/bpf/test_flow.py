@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.bpf.flow_counts import FlowCounts
 from exporter.identity.standalone import NAMESPACE
 from exporter.probes import flow as probe
 from exporter.runtime.collector import Collector, RunningProbe
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
     from exporter.model.probe import Env
     from exporter.model.snapshot import Snapshot
-    from tests.netns.namespaces import Namespace
+    from tests.netns.namespaces import Namespace, Pair
 
 FAMILIES = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
 HEADERS = {socket.AF_INET: 14 + 20 + 8, socket.AF_INET6: 14 + 40 + 8}  # of a UDP datagram in an Ethernet frame
 PORT = 7
+MAPPED = bytes(10) + b"\xff\xff"  # what goes before an IPv4 address
 
 
 @pytest.fixture(params=[False, True], ids=["routed", "bridged"])
@@ -348,6 +350,22 @@ def test_devices_that_come_later_are_found_by_their_prefix(
     )
 
     assert rows(collector.cycle(), "uplinks") == {(): (2,)}
+
+
+@FAMILIES
+def test_whether_a_packet_stays_is_asked_anew_when_addresses_change(family: int, quiet: Pair) -> None:
+    texts = (quiet.left4, quiet.right4) if family == socket.AF_INET else (quiet.left6, quiet.right6)
+    both = [(b"" if family == socket.AF_INET6 else MAPPED) + socket.inet_pton(family, text) for text in texts]
+    sender = quiet.left.open(family, socket.SOCK_DGRAM)
+    counted = []
+    with closing(FlowCounts(64, ports=False)) as counts:
+        for addresses, datagrams in ((both[:1], 5), (both, 7), (both[1:], 11), (both, 13)):
+            counts.watch(0, (), (), addresses)
+            for _ in range(datagrams):
+                sender.sendto(b"x", (texts[1], PORT))
+            counted.append(sum(count.packets for key, count in counts.read() if counts.tuple_of(key).src == both[0]))
+
+    assert counted == [0, 7, 7, 20]
 
 
 def program_ids(process: int) -> set[str]:

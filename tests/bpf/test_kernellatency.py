@@ -16,6 +16,7 @@ from exporter.bpf.hooks import Hook
 from exporter.bpf.loader import BpfObject
 from exporter.probes import kernellatency as probe
 from tests.bpf.nfqueue import Held
+from tests.bpf.sampling import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,18 +52,18 @@ class Watch:
     """The probe, by one way.
 
     Args:
-        begin: attaches it and gives a collector.
+        begin: attaches it, to measure one packet of so many, and gives a collector.
         rows: what one owner has in a snapshot.
         all_sent: whether it measures other packets than those of TCP when they are sent.
     """
 
-    begin: Callable[[], Any]
+    begin: Callable[[int], Any]
     rows: Callable[..., Any]
     all_sent: bool
     collector: Any = None
 
-    def start(self) -> None:
-        self.collector = self.begin()
+    def start(self, one_in: int = 1) -> None:
+        self.collector = self.begin(one_in)
 
     def of(self, namespace: Namespace) -> dict[str, Any]:
         """What was measured in a namespace up to now."""
@@ -73,7 +74,7 @@ class Watch:
 @pytest.fixture
 def watch(way: int, collector_of: Callable[..., Any], rows: Callable[..., Any]) -> Watch:
     """Start it when the traffic that is not to be measured is over; skips where the kernel lacks the way."""
-    return Watch(lambda: collector_of("kernellatency"), rows, way != NEITHER)
+    return Watch(lambda one_in: collector_of(measuring("kernellatency", one_in)), rows, way != NEITHER)
 
 
 def right_of(pair: Pair, family: int) -> str:
@@ -233,6 +234,31 @@ def test_what_comes_in_fragments_is_received_once(family: int, quiet: Pair, watc
     found = watch.of(quiet.right)
 
     assert (found["rxslow"], events(found["rx_seconds"])) == (0, 13)
+
+
+def test_of_sampled_packets_about_one_in_so_many_is_measured_and_none_wrongly(quiet: Pair, watch: Watch) -> None:
+    there = receiver(quiet.right, socket.AF_INET)
+    watch.start(one_in=4)
+    quiet.right.run("iptables", "-I", "INPUT", "-p", "udp", "-m", "length", "--length", "30", "-j", "DROP")
+    sender = quiet.left.open(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(1999):
+        sender.sendto(b"xx", (quiet.right4, 9999))
+        sender.sendto(b"x", (quiet.right4, 9999))
+        there.recv(1)
+    before = watch.of(quiet.right)
+    held = Held(quiet.right, "INPUT", "-p", "udp")
+    send(quiet.left, socket.AF_INET, quiet.right4, 199)
+    held.wait_for(199)
+    pass_time(HOLD)
+    held.release()
+    receive(there, 199)
+    after = watch.of(quiet.right)
+    slow = events(after["rx_seconds"]) - events(before["rx_seconds"])
+
+    assert 380 < events(before["rx_seconds"]) < 620
+    assert (before["rxslow"], before["rxslow100ms"]) == (0, 0)
+    assert 15 < slow < 90
+    assert (after["rxslow"], after["rxslow100ms"]) == (slow, slow)
 
 
 def test_on_loopback_a_packet_is_sent_and_received(quiet: Pair, watch: Watch) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.probes import netiftxlat as probe
+from tests.bpf.sampling import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.model.probe import ProbeSpec
     from exporter.model.snapshot import Histogram, Snapshot
     from tests.netns.namespaces import Namespace, Pair
 
@@ -52,10 +50,6 @@ def events(histogram: Histogram | None) -> int:
     return sum(histogram.counts) if histogram else 0
 
 
-def with_options(**values: int) -> ProbeSpec:
-    return replace(probe.PROBE, open=lambda env: probe.open_probe(replace(env, options={"netiftxlat": values})))
-
-
 def unfinished(rows: Callable[..., Any], snapshot: Snapshot) -> int:
     return int(rows(snapshot, snapshot.pods[0])["unfinished",]["uncounted_total"])
 
@@ -64,7 +58,7 @@ def unfinished(rows: Callable[..., Any], snapshot: Snapshot) -> int:
 def test_packets_held_in_a_queue_are_slow_and_all_others_are_not(
     family: int, quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], until: Callable[..., None]
 ) -> None:
-    collector = collector_of("netiftxlat")
+    collector = collector_of(measuring("netiftxlat"))
     send(quiet, family, 97)
     hold(quiet.left)
     before = rows(collector.cycle(), quiet.left.pod)[()]
@@ -87,7 +81,7 @@ def test_packets_held_in_a_queue_are_slow_and_all_others_are_not(
 def test_every_packet_of_a_device_is_counted_once_in_both_phases(
     quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    device_before, collector = sent(quiet.left), collector_of("netiftxlat")
+    device_before, collector = sent(quiet.left), collector_of(measuring("netiftxlat"))
     send(quiet, socket.AF_INET, 997)
     send(quiet, socket.AF_INET6, 499)
     found = rows(collector.cycle(), quiet.left.pod)[()]
@@ -110,7 +104,7 @@ def test_a_device_on_top_of_another_counts_for_itself(
     left.run("ip", "neighbour", "replace", "10.78.0.2", "lladdr", mac, "dev", "br0")
     sender = left.open(socket.AF_INET, socket.SOCK_DGRAM)
     until(lambda: sender.sendto(b"", ("10.78.0.2", 9999)) or (sent(left) and sent(left, "br0")))
-    collector = collector_of("netiftxlat")
+    collector = collector_of(measuring("netiftxlat"))
     before = sent(left, "br0"), sent(left)
     for _ in range(101):
         sender.sendto(b"", ("10.78.0.2", 9999))
@@ -124,7 +118,7 @@ def test_what_a_queue_drops_is_neither_counted_nor_kept(
     quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
     hold(quiet.left, words=("tbf", "rate", "8bit", "burst", "100", "limit", "1000"))  # bytes
-    collector = collector_of(with_options(packets=64))
+    collector = collector_of(measuring("netiftxlat", packets=64))
     send(quiet, socket.AF_INET, 499)
     statistics = quiet.left.json("tc", "-s", "-j", "qdisc", "show", "dev", "eth0")[0]
     snapshot = collector.cycle()
@@ -137,7 +131,7 @@ def test_what_a_queue_drops_is_neither_counted_nor_kept(
 def test_what_there_was_no_room_for_is_counted_and_never_mistaken(
     quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], until: Callable[..., None]
 ) -> None:
-    collector = collector_of(with_options(packets=4))
+    collector = collector_of(measuring("netiftxlat", packets=4))
     hold(quiet.left)
     send(quiet, socket.AF_INET, 32)
     until(lambda: in_queue(quiet.left) >= 31)
@@ -155,9 +149,55 @@ def test_what_there_was_no_room_for_is_counted_and_never_mistaken(
 def test_thresholds_are_those_of_the_options(
     quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of(with_options(slow_ms=0, very_slow_ms=3_600_000))
+    collector = collector_of(measuring("netiftxlat", slow_ms=0, very_slow_ms=3_600_000))
     send(quiet, socket.AF_INET, 13)
     found = rows(collector.cycle(), quiet.left.pod)[()]
 
     assert (found["qdiscslow_total"], found["qdiscslow100ms"]) == (13, 0)
     assert (found["netdevslow_total"], found["netdevslow100ms"]) == (13, 0)
+
+
+def test_of_sampled_packets_about_one_in_so_many_is_measured_and_none_wrongly(
+    quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], until: Callable[..., None]
+) -> None:
+    collector = collector_of(measuring("netiftxlat", 4))
+    send(quiet, socket.AF_INET, 3989)
+    hold(quiet.left)
+    before = rows(collector.cycle(), quiet.left.pod)[()]
+    send(quiet, socket.AF_INET, 200)
+    until(lambda: in_queue(quiet.left) >= 199)
+    since = time.monotonic()
+    until(lambda: time.monotonic() - since > 0.11)
+    hold(quiet.left, "change", RELEASED)
+    send(quiet, socket.AF_INET, 1)  # sets the queue going
+    until(lambda: in_queue(quiet.left) == 0)
+    after = rows(collector.cycle(), quiet.left.pod)[()]
+
+    assert 800 < events(before["qdisc_seconds"]) < 1200
+    assert 800 < events(before["netdev_seconds"]) < 1200
+    assert (before["qdiscslow_total"], before["qdiscslow100ms"]) == (0, 0)
+    slow = events(after["qdisc_seconds"]) - events(before["qdisc_seconds"])
+    assert 15 < slow < 90
+    assert slow - 2 <= after["qdiscslow100ms"] <= slow  # the first and the last did not wait
+    assert (after["netdevslow_total"], after["netdevslow100ms"]) == (0, 0)
+
+
+def test_of_devices_on_top_of_each_other_each_is_sampled_for_itself(
+    quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    left = quiet.left
+    left.run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+    left.run("sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1")
+    left.run("ip", "link", "set", "eth0", "master", "br0")
+    left.run("ip", "link", "set", "br0", "up")
+    left.run("ip", "address", "add", "10.78.0.1/24", "dev", "br0")
+    mac = quiet.right.json("ip", "-j", "link", "show", "dev", "eth0")[0]["address"]
+    left.run("ip", "neighbour", "replace", "10.78.0.2", "lladdr", mac, "dev", "br0")
+    sender = left.open(socket.AF_INET, socket.SOCK_DGRAM)
+    collector = collector_of(measuring("netiftxlat", 4))
+    for _ in range(1999):
+        sender.sendto(b"", ("10.78.0.2", 9999))
+    found = rows(collector.cycle(), left.pod)[()]
+
+    assert sent(left, "br0") >= 1999
+    assert 830 < events(found["netdev_seconds"]) < 1170

@@ -45,7 +45,7 @@ def drop(namespace: Namespace, count: int) -> None:
 
 def total(counts: NetnsCounts, namespace: Namespace) -> int:
     """All drops counted in a namespace."""
-    return sum(each.events for each in counts.read().of(namespace.pod.netns) or ())
+    return sum(each.events for each in counts.read().by_netns.get(namespace.pod.netns, ()))
 
 
 def cookies_in_map(counts: NetnsCounts) -> set[int]:

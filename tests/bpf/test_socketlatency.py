@@ -7,9 +7,16 @@ import select
 import socket
 import time
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+
+from exporter.bpf.attached import Untyped, attached
+from exporter.bpf.netns_times import NetnsTimes
+from exporter.bpf.times import Slow
+from exporter.probes import socketlatency as probe
+from tests.bpf.sampling import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +60,7 @@ def wait_readable(sock: socket.socket) -> None:
 def test_every_slow_read_counts_once_and_as_long_as_the_data_lay(
     family: int, pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     client, server = connected(pair, family)
     at_least = at_most = 0.0
 
@@ -80,7 +87,7 @@ def test_every_slow_read_counts_once_and_as_long_as_the_data_lay(
 def test_every_write_held_back_counts_once(
     family: int, pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     client, server = connected(pair, family)
     at_least = at_most = 0.0
 
@@ -103,7 +110,7 @@ def test_every_write_held_back_counts_once(
 def test_prompt_reads_and_writes_count_but_not_as_slow(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     client, server = connected(pair)
 
     for _ in range(997):
@@ -119,7 +126,7 @@ def test_prompt_reads_and_writes_count_but_not_as_slow(
 def test_what_a_read_leaves_waits_anew_and_counts_when_slow(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     client, server = connected(pair)
 
     client.sendall(b"x" * 14)
@@ -135,7 +142,7 @@ def test_what_a_read_leaves_waits_anew_and_counts_when_slow(
 def test_peeking_and_reading_nothing_do_not_end_a_wait(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     client, server = connected(pair)
 
     client.sendall(b"x")
@@ -156,7 +163,7 @@ def test_peeking_and_reading_nothing_do_not_end_a_wait(
 def test_reading_by_splice_and_waiting_to_be_accepted_count_too(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     listener = pair.right.listen(80, 10)
     client = pair.left.connect(pair.right4, 80)
     client.sendall(b"x")
@@ -176,7 +183,7 @@ def test_reading_by_splice_and_waiting_to_be_accepted_count_too(
 def test_a_peer_that_closes_its_window_lets_written_data_wait(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("socketlatency")
+    collector = collector_of(measuring("socketlatency"))
     client, server = connected(pair)
     client.settimeout(0)
     written = 0
@@ -192,3 +199,41 @@ def test_a_peer_that_closes_its_window_lets_written_data_wait(
 
     assert fast.very_slow == 0
     assert 1 <= slow.very_slow <= 5
+
+
+def test_about_one_in_so_many_sockets_is_measured_while_it_has_its_turn(
+    pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    collector = collector_of(measuring("socketlatency", 4))
+    for _ in range(199):
+        client, server = connected(pair)
+        client.sendall(b"x")
+        server.recv(1)
+        pair.right.sockets.close()
+    found = rows(collector.cycle(), pair.right.pod)[()]
+
+    assert 15 < waited("read", found).times < 100
+
+
+def test_waits_that_a_turn_cuts_short_are_left_out(pair: Pair) -> None:
+    """More comes while the first lies, so that there is always something with which a wait could wrongly begin."""
+    listener = pair.right.listen(80, 100)
+    clients = [pair.left.connect(pair.right4, 80) for _ in range(61)]
+    servers = [pair.right.sockets.enter_context(closing(listener.accept()[0])) for _ in clients]
+    variables = {"sample_one_in": 4, "turn_bits": 8, "slow_ns": 1_000_000, "very_slow_ns": 100_000_000}
+    untyped = Untyped((probe.ENDED,), {"by_address": 1024})
+    with (
+        attached("socketlatency", Path("/sys"), probe.PLACES, variables=variables, untyped=untyped) as bpf,
+        closing(NetnsTimes(bpf)) as times,
+    ):
+        for _ in range(29):
+            for data in (b"x", b"y", b"z"):
+                for client in clients:
+                    client.sendall(data)
+                time.sleep(WHILE / 2)
+            for server in servers:
+                assert server.recv(100) == b"xyz"
+        reads = times.read().by_netns[pair.right.pod.netns][bpf.btf.enum("kind")["KIND_READ"]]
+
+    assert 61 < reads.all.count < 61 * 29 / 2
+    assert reads.slow == Slow(reads.all.count, reads.all.count)

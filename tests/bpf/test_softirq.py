@@ -15,6 +15,7 @@ from exporter.bpf.histogram import of_times
 from exporter.bpf.softirq_times import SoftirqTimes
 from exporter.bpf.times import Slow
 from exporter.probes import softirq as probe
+from tests.bpf.sampling import measuring
 from tests.netns.namespaces import run
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def measure(as_root: None) -> Iterator[Callable[..., SoftirqTimes]]:  # noqa: AR
     """Attach the programs for some types, with thresholds in nanoseconds."""
     opened: list[SoftirqTimes] = []
 
-    def make(*types: str, slow_ns: int = NEVER, very_slow_ns: int = NEVER) -> SoftirqTimes:
-        opened.append(times := SoftirqTimes(Path("/sys"), types, slow_ns, very_slow_ns))
+    def make(*types: str, slow_ns: int = NEVER, very_slow_ns: int = NEVER, one_in: int = 1) -> SoftirqTimes:
+        opened.append(times := SoftirqTimes(Path("/sys"), types, slow_ns, very_slow_ns, one_in))
         return times
 
     yield make
@@ -126,6 +127,18 @@ def test_a_threshold_that_nothing_reaches_counts_nothing(pair: Pair, measure: Ca
     assert (schedule.slow, execute.slow) == (Slow(0, 0), Slow(0, 0))
 
 
+def test_of_sampled_runs_about_one_in_so_many_is_measured(pair: Pair, measure: Callable[..., SoftirqTimes]) -> None:
+    before = counted_by_kernel("NET_RX")
+    times = measure("net_rx", one_in=4)
+    send_one_by_one(pair, DATAGRAMS)
+    schedule, execute = read_detached(times)["net_rx"]
+    runs = counted_by_kernel("NET_RX") - before
+
+    assert DATAGRAMS / 4 * 0.7 < execute.all.count < runs / 4 * 1.3
+    assert execute.all.count - CPUS <= schedule.all.count + runs - DATAGRAMS
+    assert schedule.all.count <= execute.all.count + CPUS
+
+
 def test_types_that_were_not_asked_for_are_not_measured(pair: Pair, measure: Callable[..., SoftirqTimes]) -> None:
     times = measure("hi")
     send_one_by_one(pair, 31)
@@ -140,7 +153,7 @@ def test_types_that_were_not_asked_for_are_not_measured(pair: Pair, measure: Cal
 def test_the_probe_gives_one_row_per_type_and_only_the_node_has_them(
     pair: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
-    collector = collector_of("softirq")
+    collector = collector_of(measuring("softirq"))
 
     send_one_by_one(pair, DATAGRAMS)
     snapshot = collector.cycle()

@@ -154,7 +154,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("node")
     exporter_port, prometheus_port = free_port(), free_port()
     every_probe = [row["name"] for row in _probes()]
-    (folder / "config.yml").write_text(yaml.safe_dump({"metrics": {"interval": 1, "probes": every_probe}}))
+    (folder / "config.yml").write_text(
+        yaml.safe_dump({"metrics": {"interval": 1, "ebpfStats": True, "probes": every_probe}})
+    )
     (folder / "prometheus.yml").write_text(yaml.safe_dump(_scrape(exporter_port)))
     exporter_log, prometheus_log = folder / "exporter.log", folder / "prometheus.log"
     exporter = [

@@ -71,7 +71,6 @@ def test_all_numbers_of_50_namespaces_with_sockets_of_all_kinds_equal_those_of_t
 
     found = both(PART, namespaces)
 
-    assert [one.before for one in found] == [one.after for one in found]
     of_files = [one for one in found if one.reader is not port_range.read]
     assert [one.answer for one in of_files] == [{name: one.before[name] for name in one.answer} for one in of_files]
     of_ranges = [one for one in found if one.reader is port_range.read]

@@ -5,6 +5,7 @@ import pytest
 from exporter.bpf import elf, objects
 from exporter.bpf.netns_counts import Counted, Counts, Key, Sorted, sort
 from exporter.errors import UnsupportedError
+from exporter.model.pod import Pod
 from exporter.probes import packetloss, tcpreset, tcpretrans
 
 
@@ -21,7 +22,8 @@ def test_counts_go_to_the_inode_that_their_cookie_has_now() -> None:
 def test_a_live_namespace_without_counts_is_told_from_one_that_ended() -> None:
     counts = Counts(live=frozenset({1, 2}), by_netns={1: [Counted(0, 0, 3)]})
 
-    assert [counts.of(inode) for inode in (1, 2, 3)] == [[Counted(0, 0, 3)], (), None]
+    first, second, ended = (Pod("shop", f"web-{inode}", inode) for inode in (1, 2, 3))
+    assert counts.over((first, second, ended)) == [(first, [Counted(0, 0, 3)]), (second, ())]
 
 
 @pytest.mark.parametrize(

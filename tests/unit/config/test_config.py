@@ -32,7 +32,7 @@ REGISTRY = Registry(
         _spec(
             "tuned",
             Option(name="depth", help="How deep.", default=5),
-            Option(name="share", help="How much.", default=0.5),
+            Option(name="share", help="How much.", default=0.5, least=0, most=1),
             Option(name="exact", help="Whether.", default=False),
             Option(name="mode", help="Which.", default="fast", choices=("fast", "slow")),
             default=False,
@@ -207,6 +207,14 @@ CANNOT = "metrics.probes: option"
         (
             "metrics: {probes: [{name: tcp, args: {extr: []}}]}",
             "metrics.probes: tcp has no option 'extr'; did you mean 'extra'?",
+        ),
+        (
+            "metrics: {probes: [{name: tuned, args: {depth: 0}}]}",
+            "metrics.probes: depth of tuned must be from 1 to 10000000, is 0",
+        ),
+        (
+            "metrics: {probes: [{name: tuned, args: {share: 1.5}}]}",
+            "metrics.probes: share of tuned must be from 0 to 1, is 1.5",
         ),
         ("metrics: {probes: [{name: softnet, args: {a: 1}}]}", "metrics.probes: softnet has no option 'a'"),
         ("metrics: {probes: [{name: tcp, args: {extra: all}}]}", f"{CANNOT} 'extra' of tcp cannot be 'all'"),

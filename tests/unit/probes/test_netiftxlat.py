@@ -6,7 +6,7 @@ import pytest
 
 from exporter.bpf import elf, objects
 from exporter.bpf.netns_latency import Given
-from exporter.bpf.packets import room
+from exporter.bpf.packets import under_way
 from exporter.errors import UnsupportedError
 from exporter.model.metric import Metric, Naming
 from exporter.probes import netiftxlat as probe
@@ -45,13 +45,16 @@ def test_without_the_running_kernels_btf_nothing_is_loaded(env_of: Callable[...,
         probe.open_probe(env_of("6.18-x86_64-two-pods"))
 
 
-@pytest.mark.parametrize(("packets", "sets"), [(16384, 4096), (5, 2), (4, 1), (0, 1)])
-def test_packets_have_room_in_sets(packets: int, sets: int) -> None:
-    given = Given({"packets": packets}, {"slow_ns": 1}, {"netns_times": 2})
+@pytest.mark.parametrize(
+    ("packets", "one_in", "sets"), [(16384, 1, 4096), (16384, 16, 256), (5, 1, 2), (4, 1, 1), (0, 1, 1), (5, 100, 1)]
+)
+def test_packets_that_are_measured_have_room_in_sets(packets: int, one_in: int, sets: int) -> None:
+    values = {"packets": packets, "sample_one_in": one_in}
+    variables = {"slow_ns": 1, "sample_one_in": one_in, "packet_sets": sets}
 
-    assert room(given) == Given(
-        {"packets": packets}, {"slow_ns": 1, "packet_sets": sets}, {"netns_times": 2, "packets": sets}
-    )
+    given = under_way(Given(values, {"slow_ns": 1}, {"netns_times": 2}))
+
+    assert given == Given(values, variables, {"netns_times": 2, "packets": sets})
 
 
 def test_a_set_is_as_large_as_the_program_says() -> None:

@@ -42,8 +42,8 @@ def test_a_budget_limits_all_rows_of_an_owner() -> None:
 def test_the_limit_is_rounded_up_and_leaves_room_for_the_exporter_itself() -> None:
     spec = ProbeSpec(name="link", summary="Links.", metrics=(metric(Scope.NETNS),), open=stateless(lambda _cycle: []))
     found = limits.of(Registry((spec,), METRICS), Naming.KUBESKOOP)
-    # node, namespace, pod, probe and status; job and instance; 30 additional ones
-    assert found == limits.Limits(samples=10_000, labels=5 + 2 + 30)
+    # node, namespace, pod, and four that tell eBPF programs apart; job and instance; 30 additional ones
+    assert found == limits.Limits(samples=10_000, labels=7 + 2 + 30)
 
 
 def test_the_real_registry_fits_a_scrape() -> None:
