@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 CONFIG ?=
 LISTEN ?=
+KERNEL ?=
 
-.PHONY: run test setup bpf generate lint bench golden clean
+.PHONY: run test vmtest setup bpf generate lint bench golden clean
 
 run: setup ## generate the bundle and start the exporter in the foreground
 	$(BIN)/python generate.py
@@ -14,6 +15,9 @@ run: setup ## generate the bundle and start the exporter in the foreground
 test: setup lint ## every check and every test
 	$(BIN)/python generate.py --check
 	$(BIN)/python -m pytest
+
+vmtest: setup ## the tests in stock kernels; KERNEL=6.1 for one of them, all for docs/reference/kernels.json
+	$(BIN)/python -m tests.vm $(addprefix --kernel ,$(KERNEL))
 
 setup: .venv/.ready ## virtual environment, pinned dependencies, system packages where we are root, eBPF programs
 	@$(MAKE) --silent bpf || echo "setup: eBPF programs are not built; probes that need them will say that they are unsupported"

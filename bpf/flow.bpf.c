@@ -111,7 +111,7 @@ static __always_inline const struct node *this_node(void)
 /* Whether the device with this index, in the namespace of `dev`, is an uplink: 0, or an enum uplink. */
 static __always_inline __u32 uplink_of(const struct net_device *dev, int ifindex)
 {
-	struct device key = {.netns = dev->nd_net.net->ns.inum, .ifindex = ifindex};
+	struct device key = {.netns = READ(dev, nd_net.net, ns.inum), .ifindex = ifindex};
 	const struct node *node = this_node();
 	__u32 *uplink;
 
@@ -137,8 +137,8 @@ static __always_inline __u32 headers_of(const struct sk_buff *skb, const struct 
 	const unsigned char *transport = packet->transport;
 	__u8 words;
 
-	if (BPF_CORE_READ_BITFIELD(skb, encapsulation)) /* segments are made of what is inside the tunnel */
-		transport = skb->head + skb->inner_transport_header;
+	if (BPF_CORE_READ_BITFIELD_PROBED(skb, encapsulation)) /* segments are made of what is inside the tunnel */
+		transport = READ(skb, head) + READ(skb, inner_transport_header);
 	if (transport < frame || transport > packet->end)
 		return 0;
 	if (!(gso_type & SKB_GSO_TCP))
@@ -151,8 +151,8 @@ static __always_inline __u32 headers_of(const struct sk_buff *skb, const struct 
 /* A whole frame, which begins at `frame`. */
 static __always_inline void count_frame(const struct sk_buff *skb, struct ip_packet *packet, const unsigned char *frame)
 {
-	const struct skb_shared_info *shared = (void *)skb->head + skb->end;
-	__u64 bytes = skb->len + (skb->data - frame), segments = 1;
+	const struct skb_shared_info *shared = (void *)READ(skb, head) + READ(skb, end);
+	__u64 bytes = READ(skb, len) + (READ(skb, data) - frame), segments = 1;
 	__u16 size = BPF_CORE_READ(shared, gso_size);
 	struct flow_count zero = {}, *count;
 	__u32 headers;
@@ -210,7 +210,7 @@ static __always_inline int stays_here(const struct ip_packet *packet)
 static __always_inline int may_be_redirected(const struct sk_buff *skb)
 {
 	return bpf_core_type_exists(struct nf_conn) && bpf_core_field_exists(struct sk_buff, _nfct) &&
-	       (skb->_nfct & ~CT_INFO) && (skb->_nfct & CT_INFO) < CT_REPLY;
+	       (READ(skb, _nfct) & ~CT_INFO) && (READ(skb, _nfct) & CT_INFO) < CT_REPLY;
 }
 
 /* An address as the kernel keeps it, like those of the packet. */
@@ -228,7 +228,7 @@ static __always_inline void take_address(const struct ip_packet *packet, __u8 *t
  */
 static __always_inline int was_redirected(const struct sk_buff *skb, struct ip_packet *packet)
 {
-	const struct nf_conn *connection = (void *)(skb->_nfct & ~CT_INFO);
+	const struct nf_conn *connection = (void *)(READ(skb, _nfct) & ~CT_INFO);
 	__u64 came_for[2], *goes_to = (void *)packet->tuple.dst;
 	__u8 address[16];
 
@@ -258,8 +258,8 @@ static __always_inline void count_made_here(const struct sk_buff *skb, const str
 {
 	struct ip_packet packet = {};
 
-	if (!dev->rx_handler && parse_ip(&packet, skb, at) && stays_here(&packet))
-		count_frame(skb, &packet, skb->data);
+	if (!READ(dev, rx_handler) && parse_ip(&packet, skb, at) && stays_here(&packet))
+		count_frame(skb, &packet, READ(skb, data));
 }
 
 /* At the last device: a bridge passes it on to a port, unless it went from port to port only. */
@@ -268,9 +268,9 @@ static __always_inline void count_redirected(const struct sk_buff *skb, const st
 {
 	struct ip_packet packet = {};
 
-	if (!is_bridge(dev) && !uplink_of(dev, skb->skb_iif) && parse_ip(&packet, skb, at) &&
+	if (!is_bridge(dev) && !uplink_of(dev, READ(skb, skb_iif)) && parse_ip(&packet, skb, at) &&
 	    was_redirected(skb, &packet) && stays_here(&packet))
-		count_frame(skb, &packet, skb->data);
+		count_frame(skb, &packet, READ(skb, data));
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -282,11 +282,11 @@ int start_xmit(__u64 *ctx)
 
 	if (!at)
 		return 0;
-	if (uplink_of(dev, dev->ifindex) == UPLINK_COUNTS)
-		count_at_uplink(skb, at, skb->data);
-	else if (dev->flags & IFF_LOOPBACK)
+	if (uplink_of(dev, READ(dev, ifindex)) == UPLINK_COUNTS)
+		count_at_uplink(skb, at, READ(skb, data));
+	else if (READ(dev, flags) & IFF_LOOPBACK)
 		return 0;
-	else if (!skb->skb_iif)
+	else if (!READ(skb, skb_iif))
 		count_made_here(skb, dev, at);
 	else if (may_be_redirected(skb))
 		count_redirected(skb, dev, at);
@@ -297,14 +297,16 @@ SEC("tp_btf/netif_receive_skb")
 int receive(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
-	const struct net_device *dev = skb->dev;
+	const struct net_device *dev = READ(skb, dev);
 	const unsigned char *at;
 
-	if (uplink_of(dev, dev->ifindex) != UPLINK_COUNTS)
+	if (uplink_of(dev, READ(dev, ifindex)) != UPLINK_COUNTS)
 		return 0;
 	at = ip_of_received(skb);
 	if (at)
-		count_at_uplink(skb, at, skb->mac_header == NO_MAC_HEADER ? skb->data : skb->head + skb->mac_header);
+		count_at_uplink(skb, at,
+				READ(skb, mac_header) == NO_MAC_HEADER ? READ(skb, data)
+								       : READ(skb, head) + READ(skb, mac_header));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "kprobe.h"
 #include "netns_times.h"
 #include "packets.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 
@@ -21,9 +22,6 @@ enum kind {
 };
 DESCRIBED(enum kind);
 
-#define TCP_TIME_WAIT 6 /* enum in net/tcp_states.h */
-#define TCP_NEW_SYN_RECV 12
-#define IPPROTO_TCP 6
 /* Of the IPv6 header, and of a fragment's header right behind it. */
 #define NEXT_HEADER 6
 #define NEXT_IS_FRAGMENT 44
@@ -54,11 +52,10 @@ static __always_inline void received_in(netns_cookie cookie, __u64 since)
 
 static __always_inline int deliver(__u64 *ctx)
 {
-	const struct net *net = (void *)ctx[0];
 	__u64 since = received(ctx[1]);
 
 	if (since)
-		received_in(net->net_cookie, since);
+		received_in(cookie_in((void *)ctx[0]), since);
 	return 0;
 }
 
@@ -117,7 +114,7 @@ int deliver_to_socket(struct __sk_buff *ctx)
 	__u64 since = received((__u64)skb);
 
 	if (since)
-		received_in(BPF_CORE_READ(skb, dev, nd_net.net, net_cookie), since);
+		received_in(known_cookie(BPF_CORE_READ(skb, dev, nd_net.net)), since);
 	return 1; /* nothing is dropped */
 }
 
@@ -172,7 +169,7 @@ int queued(__u64 *ctx)
 	struct packet packet;
 
 	if (packet_end((__u64)skb, &packet) && packet.kind == KIND_TX)
-		time_in(skb->dev->nd_net.net->net_cookie, KIND_TX, bpf_ktime_get_ns() - packet.since);
+		time_in(cookie_in(READ(skb, dev, nd_net.net)), KIND_TX, bpf_ktime_get_ns() - packet.since);
 	return 0;
 }
 
@@ -181,8 +178,10 @@ static __always_inline int is_departure(const struct sk_buff *skb)
 	const struct sk_buff___mono *before = (void *)skb; /* Linux 6.12 */
 
 	if (bpf_core_field_exists(skb->tstamp_type))
-		return BPF_CORE_READ_BITFIELD(skb, tstamp_type) == SKB_CLOCK_MONOTONIC;
-	return BPF_CORE_READ_BITFIELD(before, mono_delivery_time);
+		return BPF_CORE_READ_BITFIELD_PROBED(skb, tstamp_type) == SKB_CLOCK_MONOTONIC;
+	if (bpf_core_field_exists(before->mono_delivery_time))
+		return BPF_CORE_READ_BITFIELD_PROBED(before, mono_delivery_time);
+	return 1; /* before Linux 5.18 a socket's packet had no other time, and no mark */
 }
 
 /*
@@ -193,21 +192,25 @@ SEC("?tp_btf/net_dev_queue")
 int queued_by_tcp(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
-	const struct sock *sk = skb->sk;
+	const struct sock *sk = READ(skb, sk);
+	__u64 departure = READ(skb, tstamp), now;
+	const struct net_device *dev;
 	const struct dst_entry *route;
-	__u64 now;
+	__u8 state;
 
 	packet_forget((__u64)skb); /* received, and now forwarded */
-	if (!sk || !skb->tstamp || !measured_by_chance() || !is_departure(skb))
+	if (!sk || !departure || !measured_by_chance() || !is_departure(skb))
 		return 0;
-	if (sk->__sk_common.skc_state == TCP_TIME_WAIT || sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
+	state = READ(sk, __sk_common.skc_state);
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return 0; /* not the whole of a socket */
-	route = sk->sk_dst_cache;
-	if (sk->sk_protocol != IPPROTO_TCP || !route || route->dev != skb->dev)
+	route = READ(sk, sk_dst_cache);
+	dev = READ(skb, dev);
+	if (READ(sk, sk_protocol) != IPPROTO_TCP || !route || READ(route, dev) != dev)
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (now >= skb->tstamp)
-		time_in(skb->dev->nd_net.net->net_cookie, KIND_TX, now - skb->tstamp);
+	if (now >= departure)
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_TX, now - departure);
 	return 0;
 }
 

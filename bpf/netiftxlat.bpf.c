@@ -9,6 +9,7 @@
  */
 #include "netns_times.h"
 #include "packets.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -96,7 +97,7 @@ int net_dev_start_xmit(__u64 *ctx)
 	__u64 skb = ctx[0];
 
 	if (packet_end(skb, &waited))
-		time_in(dev->nd_net.net->net_cookie, KIND_QDISC, bpf_ktime_get_ns() - waited.since);
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_QDISC, bpf_ktime_get_ns() - waited.since);
 	if (!here)
 		return 0;
 	if (measured_by_chance())
@@ -113,7 +114,7 @@ int net_dev_xmit(__u64 *ctx) /* of the sk_buff only the address is left: it may 
 	__u64 since = handover_end(ctx[0]);
 
 	if (since)
-		time_in(dev->nd_net.net->net_cookie, KIND_NETDEV, bpf_ktime_get_ns() - since);
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_NETDEV, bpf_ktime_get_ns() - since);
 	return 0;
 }
 

@@ -13,10 +13,12 @@
  * Hooks: sk_data_ready (Linux 6.3), else sock_def_readable: readable. tcp_rcv_space_adjust: the program took, whatever
  * call it used. tcp_sendmsg_locked, a tracepoint since Linux 6.16: the program writes (what sendfile sends too, since
  * 6.5). net_dev_queue: a segment goes to a device. All run with the socket locked or on packets it sends just then, so
- * nobody else changes what is kept about it. Kernel: 5.17, for netns_list.h.
+ * nobody else changes what is kept about it. Kernel: 5.10; what is kept goes with the socket since 5.11.
  */
+#include "kprobe.h"
 #include "netns_times.h"
 #include "sampling.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #include <linux/tcp.h>
@@ -53,6 +55,14 @@ struct {
 	__type(value, struct waits);
 } waits SEC(".maps");
 
+/* The same where programs have no storage of sockets: under the address of the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* set before load, where it is used */
+	__type(key, __u64);
+	__type(value, struct waits);
+} by_address SEC(".maps");
+
 static __always_inline __u64 turn_now(void)
 {
 	return all_are_measured() ? 0 : bpf_jiffies64() >> turn_bits;
@@ -60,20 +70,46 @@ static __always_inline __u64 turn_now(void)
 
 static const struct waits nothing_known;
 
-/* What is known of a socket that has its turn. After a turn that was not its own that is nothing. */
-static __always_inline struct waits *waits_of(void *sk, __u64 turn, __u64 flags)
+static __always_inline struct waits *waits_kept(struct sock *sk)
 {
-	struct waits *found = bpf_sk_storage_get(&waits, sk, 0, flags);
+	__u64 key = (__u64)sk;
 
-	if (!found) {
-		if (flags)
-			count_fault(FAULT_MAP_FULL);
+	return typed ? bpf_sk_storage_get(&waits, sk, 0, 0) : bpf_map_lookup_elem(&by_address, &key);
+}
+
+static __always_inline struct waits *waits_made(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct waits *found;
+
+	if (!typed)
+		return lookup_or_init(&by_address, &key, &nothing_known);
+	found = bpf_sk_storage_get(&waits, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!found)
+		count_fault(FAULT_MAP_FULL);
+	return found;
+}
+
+/* What is known of a socket that has its turn. After a turn that was not its own that is nothing. */
+static __always_inline struct waits *waits_of(struct sock *sk, __u64 turn, int make)
+{
+	struct waits *found = make ? waits_made(sk) : waits_kept(sk);
+
+	if (!found)
 		return NULL;
-	}
 	if (found->turn + 1 < turn)
 		*found = nothing_known;
 	found->turn = turn;
 	return found;
+}
+
+SEC("?tp_btf/tcp_destroy_sock")
+int destroy_sock(__u64 *ctx)
+{
+	__u64 key = ctx[0]; /* no key may lie in the context */
+
+	bpf_map_delete_elem(&by_address, &key);
+	return 0;
 }
 
 static __always_inline void begin(struct wait *wait, __u32 taken)
@@ -92,7 +128,7 @@ static __always_inline void take(struct wait *wait, enum kind kind, struct sock 
 	now = bpf_ktime_get_ns();
 	took = now - wait->since;
 	if (!wait->rest || took > slow_ns)
-		time_in(sk->__sk_common.skc_net.net->net_cookie, kind, took);
+		time_in(cookie_in(READ(sk, __sk_common.skc_net.net)), kind, took);
 	wait->since = left ? now : 0;
 	wait->taken = taken;
 	wait->rest = 1;
@@ -104,7 +140,7 @@ static __always_inline int came_into_nothing(const struct tcp_sock *tcp, const s
 	const struct sock *sk = (void *)tcp;
 
 	return all_are_measured() || waits->read_empty ||
-	       (tcp->data_segs_in == 1 && sk->__sk_common.skc_state == TCP_ESTABLISHED);
+	       (READ(tcp, data_segs_in) == 1 && READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED);
 }
 
 static __always_inline int on_readable(struct sock *sk)
@@ -112,15 +148,19 @@ static __always_inline int on_readable(struct sock *sk)
 	__u64 turn = turn_now();
 	struct tcp_sock *tcp;
 	struct waits *waits;
+	__u32 taken;
 
 	if (!measured_in_turn((__u64)sk, turn))
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (!tcp || sk->__sk_common.skc_state == TCP_LISTEN || tcp->rcv_nxt == tcp->copied_seq)
+	tcp = tcp_of(sk);
+	if (!tcp || READ(sk, __sk_common.skc_state) == TCP_LISTEN)
 		return 0;
-	waits = waits_of(tcp, turn, BPF_SK_STORAGE_GET_F_CREATE);
+	taken = READ(tcp, copied_seq);
+	if (READ(tcp, rcv_nxt) == taken)
+		return 0;
+	waits = waits_of(sk, turn, 1);
 	if (waits && !waits->read.since && came_into_nothing(tcp, waits))
-		begin(&waits->read, tcp->copied_seq);
+		begin(&waits->read, taken);
 	return 0;
 }
 
@@ -129,14 +169,18 @@ static __always_inline int on_write(struct sock *sk)
 	__u64 turn = turn_now();
 	struct tcp_sock *tcp;
 	struct waits *waits;
+	__u32 sent;
 
 	if (!measured_in_turn((__u64)sk, turn))
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	waits = tcp ? waits_of(tcp, turn, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	tcp = tcp_of(sk);
+	waits = tcp ? waits_of(sk, turn, 1) : NULL;
+	if (!waits)
+		return 0;
+	sent = READ(tcp, snd_nxt);
 	/* With nothing unsent, what waited was not written after all, or sent in a way that is not seen here. */
-	if (waits && ((all_are_measured() && !waits->write.since) || tcp->write_seq == tcp->snd_nxt))
-		begin(&waits->write, tcp->snd_nxt);
+	if ((all_are_measured() && !waits->write.since) || READ(tcp, write_seq) == sent)
+		begin(&waits->write, sent);
 	return 0;
 }
 
@@ -152,6 +196,12 @@ int data_ready_fentry(__u64 *ctx)
 	return on_readable((void *)ctx[0]);
 }
 
+SEC("?kprobe/sock_def_readable")
+int data_ready_kprobe(struct pt_regs *ctx)
+{
+	return on_readable((void *)PT_REGS_PARM1(ctx));
+}
+
 SEC("tp_btf/tcp_rcv_space_adjust")
 int rcv_space_adjust(__u64 *ctx)
 {
@@ -159,16 +209,18 @@ int rcv_space_adjust(__u64 *ctx)
 	__u64 turn = turn_now();
 	struct waits *found;
 	struct tcp_sock *tcp;
+	__u32 taken;
 	int left;
 
 	if (!measured_in_turn((__u64)sk, turn))
 		return 0;
-	found = waits_of(sk, turn, all_are_measured() ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
-	tcp = found ? bpf_skc_to_tcp_sock(sk) : NULL;
+	found = waits_of(sk, turn, !all_are_measured());
+	tcp = found ? tcp_of(sk) : NULL;
 	if (!tcp)
 		return 0;
-	left = tcp->rcv_nxt != tcp->copied_seq;
-	take(&found->read, KIND_READ, sk, tcp->copied_seq, left);
+	taken = READ(tcp, copied_seq);
+	left = READ(tcp, rcv_nxt) != taken;
+	take(&found->read, KIND_READ, sk, taken, left);
 	found->read_empty = !left;
 	return 0;
 }
@@ -185,12 +237,18 @@ int sendmsg_fentry(__u64 *ctx)
 	return on_write((void *)ctx[0]);
 }
 
+SEC("?kprobe/tcp_sendmsg_locked")
+int sendmsg_kprobe(struct pt_regs *ctx)
+{
+	return on_write((void *)PT_REGS_PARM1(ctx));
+}
+
 /* The segment, as snd_nxt moves only once it was handed down. Sent again, it is from before; an ACK has no data. */
 SEC("tp_btf/net_dev_queue")
 int dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 	__u64 turn = turn_now();
 	struct waits *found;
 	const struct tcp_sock *tcp = (void *)sk;
@@ -203,13 +261,13 @@ int dev_queue(__u64 *ctx)
 	found = waits_of(sk, turn, 0);
 	if (!found || !found->write.since)
 		return 0;
-	if (skb->dev->nd_net.net != sk->__sk_common.skc_net.net) /* it left, and still tells who sent it */
+	if (READ(skb, dev, nd_net.net) != READ(sk, __sk_common.skc_net.net)) /* it left, and still tells who sent it */
 		return 0;
-	start = BPF_CORE_READ(skb, head) + skb->transport_header;
+	start = BPF_CORE_READ(skb, head) + READ(skb, transport_header);
 	if (bpf_probe_read_kernel(&header, sizeof(header), start))
 		return 0;
 	seq = bpf_ntohl(header.seq);
-	data = skb->len - (start - BPF_CORE_READ(skb, data)) - header.doff * 4;
+	data = READ(skb, len) - (start - BPF_CORE_READ(skb, data)) - header.doff * 4;
 	if (!data || seq != BPF_CORE_READ(tcp, snd_nxt))
 		return 0;
 	next = seq + data;

@@ -4,7 +4,7 @@
  *
  * Hooks: irq:softirq_raise, irq:softirq_entry, irq:softirq_exit, always on the CPU that the type was raised on. A type
  * that is raised again before it runs waits since the first time. Where they are sampled, a lot is drawn when a type
- * is raised, for how it waits and for how it then runs. Kernel: 5.12, for the atomic exchange.
+ * is raised, for how it waits and for how it then runs. Kernel: 5.10.
  */
 #include "maps.h"
 #include "sampling.h"
@@ -42,8 +42,9 @@ enum { TIMES = PHASES * SOFTIRQ_TYPES };
 
 /* When the type was first raised and began to run; 0: it does not wait, or does not run or is not measured. */
 struct since {
-	__u64 raised;
+	__u64 raised[2];
 	__u64 entered;
+	__u64 turn; /* which of `raised` is filled now, by its lowest bit */
 };
 
 /* By type. */
@@ -82,9 +83,13 @@ SEC("tp_btf/softirq_raise")
 int softirq_raise(__u64 *ctx)
 {
 	struct since *since = since_of(ctx[0]);
+	__u64 *raised;
 
-	if (since && !since->raised) /* with interrupts off, so nobody comes between */
-		since->raised = measured_by_chance() ? bpf_ktime_get_ns() : NOT_MEASURED;
+	if (!since)
+		return 0;
+	raised = &since->raised[since->turn & 1];
+	if (!*raised) /* with interrupts off, so nobody comes between */
+		*raised = measured_by_chance() ? bpf_ktime_get_ns() : NOT_MEASURED;
 	return 0;
 }
 
@@ -93,13 +98,17 @@ int softirq_entry(__u64 *ctx)
 {
 	__u32 type = ctx[0];
 	struct since *since = since_of(type);
-	__u64 raised;
+	__u64 turn, raised;
 
 	if (!since)
 		return 0;
-	/* In one step, as an interrupt may raise the type anew. 0 where the last entry served a second raise as well: the
-	 * kernel clears what is pending before it runs the first type. Or where the raise was before we watched. */
-	raised = __sync_lock_test_and_set(&since->raised, 0);
+	/* An interrupt may raise the type anew at any moment: from the next line on into the other place. 0 where the last
+	 * entry served a second raise as well: the kernel clears what is pending before it runs the first type. Or where
+	 * the raise was before we watched. */
+	turn = *(volatile __u64 *)&since->turn;
+	*(volatile __u64 *)&since->turn = turn + 1;
+	raised = *(volatile __u64 *)&since->raised[turn & 1];
+	since->raised[turn & 1] = 0;
 	if (raised == NOT_MEASURED || (!raised && !measured_by_chance()))
 		return 0;
 	since->entered = bpf_ktime_get_ns();

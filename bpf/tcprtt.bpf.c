@@ -6,9 +6,10 @@
  * busier they are, and when a connection leaves that state, so that each tells at least once. Connections within the
  * namespace (over its loopback device) are left out: they say nothing about the network.
  *
- * Hooks: tcp_probe, inet_sock_set_state. Kernel: 5.17, for netns_list.h.
+ * Hooks: tcp_probe, inet_sock_set_state. Kernel: 5.10.
  */
 #include "netns_times.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -25,14 +26,15 @@ const volatile __u32 one_in = 100; /* 0: only when connections end */
 
 static __always_inline int sample(struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tcp = tcp_of(sk);
+	__u64 smoothed = tcp ? READ(tcp, srtt_us) : 0;
 	netns_cookie cookie;
 
-	if (!tcp || !tcp->srtt_us || sk->sk_dst_cache->dev->ifindex == LOOPBACK_IFINDEX)
+	if (!smoothed || READ(sk, sk_dst_cache, dev, ifindex) == LOOPBACK_IFINDEX)
 		return 0;
-	cookie = sk->__sk_common.skc_net.net->net_cookie;
-	time_in(cookie, KIND_SMOOTHED, tcp->srtt_us * NS_PER_US >> 3);
-	time_in(cookie, KIND_LOWEST, tcp->rtt_min.s[0].v * NS_PER_US);
+	cookie = cookie_in(READ(sk, __sk_common.skc_net.net));
+	time_in(cookie, KIND_SMOOTHED, smoothed * NS_PER_US >> 3);
+	time_in(cookie, KIND_LOWEST, READ(tcp, rtt_min.s[0].v) * NS_PER_US);
 	return 0;
 }
 

@@ -5,10 +5,11 @@
  *
  * Hooks: the end of tcp_timewait_state_process, which judges them. Where that cannot be watched, skb:kfree_skb says
  * since Linux 6.11 for which socket a segment was that goes no further, which all do but a SYN that opens a new
- * connection. Kernel: 5.17, for netns_list.h.
+ * connection. Kernel: 5.17, for what a function gives back.
  */
 #include "net_events.h"
 #include "netns_counts.h"
+#include "typed_net.h"
 #include "vmlinux.h"
 
 enum kind {
@@ -24,7 +25,6 @@ DESCRIBED(enum kind);
 /* Where the tracepoint hands over the socket, as its fourth argument. */
 const volatile __u32 tells_socket = 0;
 
-#define TCP_TIME_WAIT 6 /* enum in net/tcp_states.h; of those in FIN_WAIT2 as well */
 #define TCP_TW_SYN 3 /* enum tcp_tw_status */
 #define FIN 0x01
 #define SYN 0x02
@@ -77,10 +77,10 @@ int drop(__u64 *ctx)
 {
 	struct sock *sk = tells_socket ? (void *)ctx[3] : NULL;
 
-	if (sk && sk->__sk_common.skc_state == TCP_TIME_WAIT) {
+	if (sk && READ(sk, __sk_common.skc_state) == TCP_TIME_WAIT) { /* of those in FIN_WAIT2 as well */
 		enum kind kind = kind_of((void *)ctx[0]);
 
-		count_in(sk->__sk_common.skc_net.net->net_cookie, kind, 0, 1);
+		count_in(cookie_in(READ(sk, __sk_common.skc_net.net)), kind, 0, 1);
 		if (event_wanted())
 			tell(ctx, kind, sk, (void *)ctx[0]);
 	}

@@ -43,6 +43,9 @@ def parser() -> Parser:
         command.add_argument("--config", metavar="FILE", help="configuration file (YAML); without one, all defaults")
         command.add_argument("--proc", metavar="DIR", default="/proc", help="procfs of the host (default: %(default)s)")
         command.add_argument("--sys", metavar="DIR", default="/sys", help="sysfs of the host (default: %(default)s)")
+        command.add_argument(
+            "--backend", choices=("auto", "core", "bcc"), help="overrides ebpf.backend (default: auto)"
+        )
     commands["run"].add_argument(
         "--listen", metavar="ADDR:PORT", help="address of the endpoint (default: 0.0.0.0:9102)"
     )
@@ -73,7 +76,7 @@ def _trees(options: Namespace) -> tuple[str, str]:
 
 
 def _run(options: Namespace, known: Registry) -> None:
-    settings = config.load(known, options.config, listen=options.listen)
+    settings = config.load(known, options.config, listen=options.listen, backend=options.backend)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
     )
@@ -81,7 +84,7 @@ def _run(options: Namespace, known: Registry) -> None:
 
 
 def _once(options: Namespace, known: Registry) -> None:
-    parts = app.assemble(config.load(known, options.config), known, *_trees(options))
+    parts = app.assemble(config.load(known, options.config, backend=options.backend), known, *_trees(options))
     snapshot = parts.schedule.cycle()
     sys.stdout.buffer.write(parts.answers.get(snapshot, Format.TEXT, compressed=False))
     sys.stdout.flush()
@@ -89,22 +92,29 @@ def _once(options: Namespace, known: Registry) -> None:
 
 
 def _check(options: Namespace, known: Registry) -> None:
-    settings = config.with_event_probes(config.load(known, options.config))
+    settings = config.with_event_probes(config.load(known, options.config, backend=options.backend))
     if options.config is None:
         settings = config.with_probes(settings, known)
     parts = app.assemble(settings, known, *_trees(options))
     held = privileges.held()
     rows = reports.checked(known, parts.collector.cycle().outcomes, held, running.survey())
-    print(reports.as_json(rows) if options.json else reports.check_text(rows))
+    found = reports.node(_release(Path(options.proc)), parts.types, rows)
+    print(reports.as_json(found) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
         scan = (
             [features.Feature(f"kernel scan of {part.name}", part.reason) for part in parts.scan.parts]
             if parts.scan
             else [features.Feature("kernel scan", "switched off by metrics.kernelScan")]
         )
+        print(reports.node_text(found))
         print(reports.capabilities_text(parts.needs, held))
         print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scan)))
     parts.close()
+
+
+def _release(proc: Path) -> str:
+    file = proc / "sys/kernel/osrelease"
+    return file.read_text().strip() if file.exists() else ""
 
 
 def _list(options: Namespace, known: Registry) -> None:

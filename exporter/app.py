@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import settings_entries
+from exporter.bpf import types_provider
 from exporter.errors import CollectError, NetExporterError
 from exporter.exposition.answers import Answers
 from exporter.exposition.events_page import EventsPage
@@ -34,6 +36,7 @@ from exporter.runtime.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from exporter.bpf.types_provider import Types
     from exporter.config import Config
     from exporter.model.metric import Metric
     from exporter.model.probe import ProbeSpec, Requirement
@@ -44,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _M_ARENA_MAX = -8  # malloc.h
 _GARBAGE_THRESHOLDS = 50_000, 20, 50
+_SYS = Path("/sys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Parts:
         schedule: of the cycles.
         answers: to scrapes.
         scan: of the kernel, unless switched off.
+        types: of the kernel, where eBPF programs have them from.
         programs: of eBPF, those that are loaded.
         events: from the probes to the sinks; None where none are wanted.
         needs: capabilities by who needs them, see `privileges.declared`.
@@ -67,6 +72,7 @@ class Parts:
     schedule: Schedule
     answers: Answers
     scan: KernelScan | None
+    types: Types
     programs: Programs
     events: Events | None
     needs: Mapping[str, tuple[Requirement, ...]]
@@ -93,6 +99,7 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events:
     telling = config.events.probes if events else ()
     env = _env(config, proc, sys, telling)
     _tell_hidden(env)
+    types = _types(config, env.sys)  # before probes are opened, which use them
     selected = {spec.name: spec for spec in (*config.probes, *telling)}
     specs = [selected[name] for name in sorted(selected)]
     running = [RunningProbe(spec, attempt(spec.open, env), exposed=spec.name in config.options) for spec in specs]
@@ -115,7 +122,7 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events:
     health = Health(config.node, config.namings, collector.costs, more)
     schedule = Schedule(collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
-    return Parts(collector, health, schedule, answers, scan, programs, wanted, needs, keep)
+    return Parts(collector, health, schedule, answers, scan, types, programs, wanted, needs, keep)
 
 
 def _env(config: Config, proc: str, sys: str, telling: Collection[ProbeSpec]) -> Env:
@@ -129,6 +136,21 @@ def _env(config: Config, proc: str, sys: str, telling: Collection[ProbeSpec]) ->
         {spec.name: config.events.options[spec.name] for spec in telling},
         kernel_scan=config.kernel_scan,
     )
+
+
+def _types(config: Config, sys: Path) -> Types:
+    """What the kernel's types are taken from; tells where that is not the kernel itself."""
+    began = time.monotonic()
+    folder = Path(config.btf_folder) if config.btf_folder else None
+    types = types_provider.provide(sys, folder, headers=config.headers, distrust=config.backend == "bcc")
+    if sys != _SYS:
+        return types  # a captured tree is of another machine
+    if types.lacking:
+        effect = "the kernel's own are used" if types.source else "metrics from /proc are served, those of eBPF are not"
+        log.warning("types of the kernel: %s; %s", types.lacking, effect)
+    elif types.source != "kernel":
+        log.info("types of the kernel: %s, from %s, after %.1f s", types.path, types.source, time.monotonic() - began)
+    return types
 
 
 def _capabilities(needs: Mapping[str, tuple[Requirement, ...]]) -> dict[Metric, Samples]:

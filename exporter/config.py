@@ -67,6 +67,9 @@ class Config:
         namings: dialects to expose.
         kernel_scan: whether counters are taken by eBPF where the kernel can.
         ebpf_stats: whether the kernel counts runs of eBPF programs.
+        backend: as in SETTINGS.
+        headers: whether the kernel's headers may tell its types.
+        btf_folder: where types of kernels are, besides the usual places; empty for nowhere.
         drop_privileges: whether capabilities that no running probe declares are given up.
         max_series: most series exposed.
         probes: selected probes, sorted by name.
@@ -83,6 +86,9 @@ class Config:
     namings: tuple[Naming, ...]
     kernel_scan: bool
     ebpf_stats: bool
+    backend: str
+    headers: bool
+    btf_folder: str
     drop_privileges: bool
     max_series: int
     probes: tuple[ProbeSpec, ...]
@@ -90,7 +96,7 @@ class Config:
     events: EventConfig = field(default_factory=EventConfig)
 
 
-def load(registry: Registry, path: str | None, *, listen: str | None = None) -> Config:
+def load(registry: Registry, path: str | None, *, listen: str | None = None, backend: str | None = None) -> Config:
     """Read the file (none: all defaults), let the command line override it, check everything.
 
     Raises UsageError naming the file, the key and the nearest valid one.
@@ -98,6 +104,7 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
     values = _flatten(settings_file.read(path), path) if path is not None else {}
     settings = {each.key: _value(each, values.get(each.key, each.default), path or "") for each in SETTINGS}
     host, port = _address(settings["listen"], f"{path}: listen") if listen is None else _address(listen, "--listen")
+    backend = backend or settings["ebpf.backend"]
     try:
         probes, options = settings_entries.probes(registry, settings["metrics.probes"])
         events = _events(registry, settings)
@@ -114,6 +121,9 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None) -> 
         namings=namings,
         kernel_scan=settings["metrics.kernelScan"],
         ebpf_stats=settings["metrics.ebpfStats"],
+        backend=backend,
+        headers=backend == "bcc" or (backend == "auto" and settings["enableLegacyVersion"]),
+        btf_folder=settings["ebpf.btfFolder"],
         drop_privileges=settings["security.dropPrivileges"],
         max_series=int(settings["metrics.maxSeries"]),
         probes=probes,

@@ -3,6 +3,7 @@
 #ifndef IP_PACKET_H
 #define IP_PACKET_H
 
+#include "typed.h"
 #include "types.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -140,7 +141,7 @@ static __always_inline int parse_headers(struct ip_packet *packet, const unsigne
 /* The same of a packet that is in hand. `packet` must be zero. */
 static __always_inline int parse_ip(struct ip_packet *packet, const struct sk_buff *skb, const unsigned char *at)
 {
-	packet->end = skb->data + (skb->len - skb->data_len);
+	packet->end = READ(skb, data) + (READ(skb, len) - READ(skb, data_len));
 	return parse_headers(packet, at);
 }
 
@@ -157,8 +158,8 @@ static __always_inline int is_tag(__u16 protocol)
 /* Where the IP header of a packet is that was just received; NULL when it has none. */
 static __always_inline const unsigned char *ip_of_received(const struct sk_buff *skb)
 {
-	const unsigned char *at = skb->data;
-	__u16 protocol = skb->protocol, tag[2];
+	const unsigned char *at = READ(skb, data);
+	__u16 protocol = READ(skb, protocol), tag[2];
 	int i;
 
 	for (i = 0; i < MOST_TAGS && is_tag(protocol); i++) {
@@ -173,9 +174,9 @@ static __always_inline const unsigned char *ip_of_received(const struct sk_buff 
 /* The same of one that is being sent: the stack has told, and tags are in front of it. */
 static __always_inline const unsigned char *ip_of_sent(const struct sk_buff *skb)
 {
-	__u16 protocol = skb->protocol;
+	__u16 protocol = READ(skb, protocol);
 
-	return is_ip(protocol) || is_tag(protocol) ? skb->head + skb->network_header : NULL;
+	return is_ip(protocol) || is_tag(protocol) ? READ(skb, head) + READ(skb, network_header) : NULL;
 }
 
 static __always_inline void read_ports(struct ip_packet *packet)

@@ -27,6 +27,9 @@ struct packet {
 
 struct packet_set {
 	struct packet packets[PACKETS_PER_SET];
+#ifdef WITHOUT_EXCHANGE
+	__u64 takers; /* how many try to change whose a place is */
+#endif
 };
 
 const volatile __u32 packet_sets = 1; /* as many as the map has; both are set before load */
@@ -43,6 +46,26 @@ static __always_inline struct packet_set *set_of(__u64 skb)
 	__u32 set = ((__u64)(number_of(skb) * GOLDEN) * packet_sets) >> 32; /* its lowest bits are 0 */
 
 	return bpf_map_lookup_elem(&packets, &set);
+}
+
+/*
+ * Let a place be another's, unless it has become a third one's meanwhile. Before Linux 5.12 there is no exchange: who
+ * finds another one at it leaves everything as it is, and where two come at once neither of them does anything.
+ */
+static __always_inline int change_owner(struct packet_set *set, struct packet *here, __u64 from, __u64 to)
+{
+#ifdef WITHOUT_EXCHANGE
+	int alone;
+
+	__sync_fetch_and_add(&set->takers, 1);
+	alone = *(volatile __u64 *)&set->takers == 1 && *(volatile __u64 *)&here->skb == from;
+	if (alone)
+		*(volatile __u64 *)&here->skb = to;
+	__sync_fetch_and_add(&set->takers, -1);
+	return alone;
+#else
+	return __sync_val_compare_and_swap(&here->skb, from, to) == from;
+#endif
 }
 
 /* Its own place, else an unused one, else that of the oldest. */
@@ -69,7 +92,7 @@ static __always_inline void forget_in(struct packet_set *set, __u64 skb)
 {
 	for (int i = 0; i < PACKETS_PER_SET; i++)
 		if (set->packets[i].skb == skb)
-			__sync_val_compare_and_swap(&set->packets[i].skb, skb, 0); /* unless it was taken meanwhile */
+			change_owner(set, &set->packets[i], skb, 0); /* unless it was taken meanwhile */
 }
 
 static __always_inline int packet_forget(__u64 skb)
@@ -98,7 +121,7 @@ static __always_inline void packet_begin(__u64 skb, __u64 kind)
 	if (owner != skb) {
 		if (owner)
 			count_fault(FAULT_UNFINISHED);
-		if (__sync_val_compare_and_swap(&here->skb, owner, skb) != owner) {
+		if (!change_owner(set, here, owner, skb)) {
 			count_fault(FAULT_UNFINISHED); /* another CPU took the place at this very moment */
 			return;
 		}
@@ -119,8 +142,7 @@ static __always_inline int packet_end(__u64 skb, struct packet *what)
 
 		if (here->skb == skb) {
 			*what = *here;
-			return __sync_val_compare_and_swap(&here->skb, skb, 0) ==
-			       skb; /* unless it was taken meanwhile */
+			return change_owner(set, here, skb, 0); /* unless it was taken meanwhile */
 		}
 	}
 	return 0;

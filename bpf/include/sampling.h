@@ -20,6 +20,7 @@ static __always_inline int measured_by_chance(void)
 {
 	return all_are_measured() || !((__u64)bpf_get_prandom_u32() * sample_one_in >> 32);
 }
+
 /* A number from here on: with an address the verifier allows no arithmetic. The lower half tells addresses apart. */
 static __always_inline __u32 number_of(__u64 address)
 {

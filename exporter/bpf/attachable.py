@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.bpf import fentry
 from exporter.bpf.btf import BtfKind
 from exporter.bpf.kallsyms import KALLSYMS, Kallsyms
-from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
+from exporter.bpf.kernel_btf import KernelBtf, is_told, location
 from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ class Attachable:
 
     @cached_property
     def _btf(self) -> KernelBtf:
-        return KernelBtf(self._sys / VMLINUX.relative_to("/sys"))
+        return KernelBtf(location(self._sys))
+
+    @property
+    def tells_types(self) -> bool:
+        """Whether the kernel tells its types itself, so that it can check programs that use them."""
+        return is_told(self._sys)
 
     @cached_property
     def _tracefs(self) -> Path | None:
@@ -71,14 +76,14 @@ class Attachable:
             case "tp" | "tracepoint":
                 return self._of_classic_tracepoint(target)
             case "fentry" | "fexit":
-                return self._fentry_refusal() or self._of_described_function(target)
+                return self._of_typed_function(target)
             case "kprobe" | "kretprobe":
                 return self._of_kprobe(target)
             case _:
                 return ""
 
     def _has_tracepoint(self, name: str) -> bool:
-        if (self._sys / VMLINUX.relative_to("/sys")).exists() and self._btf.has_tracepoint(name):
+        if self.tells_types and self._btf.has_tracepoint(name):
             return True
         if self._tracefs is not None and any(self._tracefs.glob(f"*/{name}")):
             return True
@@ -90,6 +95,13 @@ class Attachable:
             return f"tracefs is not mounted: mount -t tracefs tracefs {self._sys / _TRACEFS[0]}"
         path = self._tracefs / name
         return "" if path.is_dir() else f"{path} does not exist, so this kernel has no such tracepoint"
+
+    def _of_typed_function(self, name: str) -> str:
+        if refusal := self._fentry_refusal():
+            return refusal
+        if not self.tells_types:
+            return "the kernel does not tell its types: needs one built with CONFIG_DEBUG_INFO_BTF"
+        return self._of_described_function(name)
 
     def _of_described_function(self, name: str) -> str:
         if self._btf.has(BtfKind.FUNC, name):

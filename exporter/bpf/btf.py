@@ -234,6 +234,10 @@ class Btf:
         kind = BtfKind.ENUM64 if (BtfKind.ENUM64, name) in self._by_name else BtfKind.ENUM
         return dict(self.find(kind, name).values)
 
+    def has_variable(self, name: str) -> bool:
+        """Whether there is a global variable of this name."""
+        return (BtfKind.VAR, name) in self._by_name
+
     def variable(self, name: str) -> tuple[str, int, Type]:
         """Section, offset and type of a global variable. Raises SourceError when there is none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +17,9 @@ _HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION: Final = struct.Struct("<IIQQQQIIQQ")
 
 
-def sections(content: bytes, path: str) -> dict[str, bytes]:
-    """Content of each section by name. Raises SourceError when this is no 64-bit little-endian ELF or cut short."""
-    if not content.startswith(_IDENT):
+def _table(content: bytes | mmap.mmap, path: str) -> dict[str, slice]:
+    """Where each section is."""
+    if content[: len(_IDENT)] != _IDENT:
         raise SourceError(path, "a 64-bit little-endian ELF object", content[:16])
     try:
         header = _HEADER.unpack_from(content)
@@ -28,11 +29,34 @@ def sections(content: bytes, path: str) -> dict[str, bytes]:
         found = {}
         for entry in entries:
             start = texts + entry[0]
-            name = content[start : content.index(0, start)].decode("ascii", "replace")
-            found[name] = content[entry[4] : entry[4] + entry[5]]
+            end = content.find(b"\0", start)
+            if end < 0:
+                raise ValueError("a name without end")  # noqa: TRY301 -- told together with the others
+            found[content[start:end].decode("ascii", "replace")] = slice(entry[4], entry[4] + entry[5])
     except (struct.error, IndexError, ValueError) as error:
         raise SourceError(path, "a whole table of sections", str(error)) from error
     return found
+
+
+def sections(content: bytes, path: str) -> dict[str, bytes]:
+    """Content of each section by name. Raises SourceError when this is no 64-bit little-endian ELF or cut short."""
+    return {name: content[place] for name, place in _table(content, path).items()}
+
+
+def read_types(path: Path) -> bytes:
+    """The raw BTF in a file: all of it, or the section .BTF where it is an ELF object, such as a kernel's vmlinux.
+
+    Of a kernel with debugging symbols, close to a gigabyte, only that section is read. Raises OSError, SourceError.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_IDENT)) != _IDENT:
+            file.seek(0)
+            return file.read()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            place = _table(content, str(path)).get(".BTF")
+            if place is None:
+                raise SourceError(str(path), "a section .BTF (was it compiled with clang -g?)")
+            return content[place]
 
 
 def read_btf(path: Path) -> Btf:
@@ -40,7 +64,4 @@ def read_btf(path: Path) -> Btf:
 
     Offsets of global variables are not in the file: the loader fills them in from the table of symbols.
     """
-    found = sections(path.read_bytes(), str(path)).get(".BTF")
-    if found is None:
-        raise SourceError(str(path), "a section .BTF (was it compiled with clang -g?)")
-    return Btf(found, str(path))
+    return Btf(read_types(path), str(path))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from exporter.bpf.loader import BpfObject
 
 
+_UNTYPED = ("raw_tp/", "kprobe/", "kretprobe/")
+
+
 class Hook(NamedTuple):
     """A place in the kernel.
 
@@ -74,6 +77,8 @@ def choose(
     wanted = {program for choice in choices for program in choice.programs}
     for program in dict.fromkeys(program for hook in hooks for way in hook.ways for program in way):
         bpf.set_autoload(program, wanted=program in wanted)
+    if any(bpf.section(program).lstrip("?").startswith(_UNTYPED) for program in wanted):
+        bpf.read_untyped()
     live_netns.prepare(bpf, kernel)
     bpf.choices.extend(choices)
     return {choice.place: choice.programs for choice in choices}

@@ -7,27 +7,68 @@ which keeps 5 to 10 MiB.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.bpf.btf import RECORD, BtfKind, enum_values, split
+from exporter.bpf.elf import read_types
 from exporter.errors import SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
+PROVIDED: Final = Path("/run/net-exporter/btf")  # <release>.btf, for kernels that do not tell their types
+_SYS: Final = Path("/sys")
 _WIDTHS: Final = {BtfKind.ENUM: 8, BtfKind.ENUM64: 12}  # bytes of each value
 _ENUM_SIZES: Final = frozenset({1, 2, 4, 8})
 _MOST_VALUES: Final = 0xFFFF  # 16 bits hold how many an enum has
 
 
+class _Trust:
+    """Whether the running kernel is believed in what it tells of its types."""
+
+    own = True
+
+
+def distrust(*, distrusted: bool = True) -> None:
+    """From here on do as if the running kernel did not tell its types; objects opened before are not affected."""
+    _Trust.own = not distrusted
+
+
+def is_distrusted() -> bool:
+    """Whether `distrust` is in force."""
+    return not _Trust.own
+
+
+def is_told(sys: Path) -> bool:
+    """Whether the kernel tells its types itself, so that it can check programs that use them."""
+    return (_Trust.own or sys != _SYS) and _own(sys).exists()
+
+
+def location(sys: Path) -> Path:
+    """The file with the types of the kernel: its own, else the one that `types_provider` left.
+
+    Its own where there is neither.
+    """
+    provided = PROVIDED / f"{os.uname().release}.btf"
+    return provided if not is_told(sys) and sys == _SYS and provided.exists() else _own(sys)
+
+
+def _own(sys: Path) -> Path:
+    return sys / VMLINUX.relative_to("/sys")
+
+
 def require(sys: Path) -> None:
-    """Raise UnsupportedError where a sysfs has no BTF; a captured one has none, and then nothing is to be loaded."""
-    if not (btf := sys / VMLINUX.relative_to("/sys")).exists():
-        raise UnsupportedError(f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF")
+    """Raise UnsupportedError where there are no types; a captured sysfs has none, and then nothing is to be loaded."""
+    if not (btf := location(sys)).exists():
+        raise UnsupportedError(
+            f"{btf} does not exist; it needs a kernel built with CONFIG_DEBUG_INFO_BTF, or types of it from elsewhere: "
+            "see inspector btf discover"
+        )
 
 
 class KernelBtf:
@@ -44,7 +85,7 @@ class KernelBtf:
     def __init__(self, path: Path = VMLINUX) -> None:
         self.path = str(path)
         try:
-            raw = path.read_bytes()
+            raw = read_types(path)
         except OSError as error:
             hint = "needs a kernel built with CONFIG_DEBUG_INFO_BTF"
             raise UnsupportedError(f"{path} cannot be read ({error.strerror}); {hint}") from error

@@ -80,7 +80,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
     "libbpf_find_vmlinux_btf_id": (_int, _text, _int),
     "bpf_prog_load": (_int, _int, _text, _text, _text, _size, _pointer),
     "bpf_raw_tracepoint_open": (_int, _text, _int),
-    "bpf_object__open_file": (_pointer, _text, _pointer),
+    "bpf_object__open_mem": (_pointer, _text, _size, _pointer),
     "bpf_object__load": (_int, _pointer),
     "bpf_object__close": (None, _pointer),
     "bpf_object__btf": (_pointer, _pointer),

@@ -11,9 +11,10 @@ import errno
 import mmap
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import running
+from exporter.bpf import kernel_btf, running
 from exporter.bpf.btf import Btf
 from exporter.bpf.kernel_btf import VMLINUX
 from exporter.bpf.libbpf import LIBRARY, Library, OpenOptions, RunOptions, library
@@ -23,12 +24,13 @@ from exporter.errors import CollectError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from exporter.bpf.hooks import Choice
 
+_TYPED: Final = b"tp_btf/"
+_UNTYPED: Final = b"raw_tp/"  # as long, so that one may be written over the other
 _LOG_BYTES: Final = 1 << 20
 _CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 38: "CAP_PERFMON", 39: "CAP_BPF"}
 _STATUS: Final = "/proc/self/status"
@@ -39,6 +41,7 @@ _LACKING: Final = re.compile(
     r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF|"
     r"BPF_STX uses reserved fields"  # of an atomic operation that gives the old value, before Linux 5.12
 )
+_SYS: Final = Path("/sys")
 _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
 
@@ -97,6 +100,7 @@ class BpfObject:
 
     Attributes:
         choices: how its places are watched, as `exporter.bpf.hooks` chose.
+        typed: whether its programs read the kernel's structures as such, see bpf/include/typed.h.
 
     Raises:
         UnsupportedError: libbpf, the object or the BTF is absent.
@@ -105,17 +109,28 @@ class BpfObject:
 
     def __init__(self, path: Path, *, btf: Path | None = None, library_name: str = LIBRARY) -> None:
         self.path = str(path)
-        self.name = path.name.removesuffix(".bpf.o")
+        self.name = path.name.removesuffix(".bpf.o").partition("-")[0]  # of variants for older kernels too
         self._library = library(library_name)
         self._call = self._library.call
         if not path.is_file():
             raise UnsupportedError(f"{path} does not exist; install clang, llvm and libbpf-dev and run: make bpf")
         if btf is not None and not btf.is_file():
             raise UnsupportedError(f"there is no BTF in {btf}")
+        if btf is None and (provided := kernel_btf.location(_SYS)) != VMLINUX:
+            btf = provided
         self._btf = btf
-        options = OpenOptions(sz=ctypes.sizeof(OpenOptions), btf_custom_path=None if btf is None else str(btf).encode())
+        options = OpenOptions(
+            sz=ctypes.sizeof(OpenOptions),
+            object_name=self.name.encode(),
+            btf_custom_path=None if btf is None else str(btf).encode(),
+        )
+        content = path.read_bytes()
+        if not kernel_btf.is_told(_SYS):
+            # The same programs at raw tracepoints: the same arguments, but memory rather than structures. The library
+            # goes by the names of sections, and once they are read some of its versions crash without types.
+            content = content.replace(_TYPED, _UNTYPED)
         self._library.said.clear()
-        self._handle: int | None = self._call["bpf_object__open_file"](self.path.encode(), ctypes.byref(options))
+        self._handle: int | None = self._call["bpf_object__open_mem"](content, len(content), ctypes.byref(options))
         if self._handle is None:
             reason = self._library.reason(ctypes.get_errno())
             raise SourceError(self.path, "an eBPF object", "; ".join([reason, *self._library.said]))
@@ -124,8 +139,11 @@ class BpfObject:
         self._maps: dict[str, Map] = {}
         self._open: list[Link | RingBuffer] = []
         self.choices: list[Choice] = []
+        self.typed = True
         try:
             self.btf = self._read_btf()
+            if not kernel_btf.is_told(_SYS):
+                self.read_untyped()
         except SourceError:
             self.close()
             raise
@@ -145,7 +163,7 @@ class BpfObject:
     @property
     def programs(self) -> dict[str, str]:
         """Section of each program, which says how it attaches, by name."""
-        return {name: self._call["bpf_program__section_name"](one).decode() for name, one in self._programs.items()}
+        return {name: self.section(name) for name in self._programs}
 
     @property
     def attached(self) -> frozenset[str]:
@@ -170,6 +188,12 @@ class BpfObject:
     def section(self, program: str) -> str:
         """Section of a program. Raises SourceError when there is no such program."""
         return str(self._call["bpf_program__section_name"](self._program(program)).decode())
+
+    def read_untyped(self) -> None:
+        """Let handlers of typed.h read memory rather than structures, which the verifier does not know. Before load."""
+        self.typed = False
+        if self.btf.has_variable("typed"):
+            self.set_variable("typed", 0)
 
     def set_variable(self, name: str, value: int) -> None:
         """Give a global (`const volatile`, or any other) its initial value, in as many bytes as it has. Before load.
@@ -256,7 +280,8 @@ class BpfObject:
         Raises UnsupportedError when the kernel refuses, for example because there is no such tracepoint.
         """
         self._library.said.clear()
-        return self._linked(program, self._call["bpf_program__attach"](self._program(program)))
+        handle = self._program(program)
+        return self._linked(program, self._call["bpf_program__attach"](handle))
 
     def attach_to_cgroup(self, program: str, folder: Path) -> Link:
         """Attach a program of a section `cgroup_skb/...` to a cgroup and all below it, otherwise as `attach`.

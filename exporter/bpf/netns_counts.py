@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.bpf import hooks, kernel_btf, layout, objects
 from exporter.bpf.entries import counters
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from exporter.bpf.hooks import Hook
     from exporter.bpf.net_events import Tell
     from exporter.model.pod import Pod
-
-KERNEL_BTF: Final = "kernel/btf/vmlinux"  # below /sys
 
 
 class Key(NamedTuple):
@@ -154,11 +152,9 @@ class NetnsCounts:
         except CollectError:
             self._bpf, self.chosen, self.newer = _loaded(name, sys, places, entries, None, prepare=prepare)
         try:
+            self._live = LiveList(self._bpf)
             self._keys = layout.bind(self._bpf.btf, "netns_count_key", Key)
             self._counts, self._faults = self._bpf.map("counts"), self._bpf.map("faults")
-            self._live = LiveList(self._bpf)
-            for program in chain.from_iterable(self.chosen.values()):
-                self._bpf.attach(program)
         except BaseException:
             self._bpf.close()
             raise
@@ -205,7 +201,7 @@ def _loaded(  # noqa: PLR0913 -- as above
     *,
     prepare: Callable[[BpfObject], None] | None,
 ) -> tuple[BpfObject, dict[str, tuple[str, ...]], bool]:
-    """The object, the programs for each place, and whether `newer` is used, which only the program chosen can."""
+    """The object at work, the programs for each place, and whether `newer` is used, which only one of them can."""
     bpf = BpfObject(objects.find(name))
     try:
         bpf.set_max_entries("counts", entries)
@@ -216,6 +212,8 @@ def _loaded(  # noqa: PLR0913 -- as above
         if newer is not None and used:
             bpf.set_variable(newer.variable, 1)
         bpf.load()
+        for program in chain.from_iterable(chosen.values()):  # of raw tracepoints only this tells what they lack
+            bpf.attach(program)
     except BaseException:
         bpf.close()
         raise

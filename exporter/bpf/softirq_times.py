@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import struct
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.bpf import objects
+from exporter.bpf import hooks, objects
+from exporter.bpf.hooks import Hook
 from exporter.bpf.loader import BpfObject
 from exporter.bpf.times import TimesLayout
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from exporter.bpf.times import Times
 
-_PROGRAMS: Final = ("softirq_exit", "softirq_entry", "softirq_raise")  # last the one from which the others follow
+# Last the one from which the others follow.
+_PLACES: Final = (
+    Hook("the end of a soft interrupt", (("softirq_exit",),)),
+    Hook("the begin of a soft interrupt", (("softirq_entry",),)),
+    Hook("a soft interrupt that is raised", (("softirq_raise",),)),
+)
 _PHASES: Final = ("PHASE_SCHEDULE", "PHASE_EXECUTE")
 
 
@@ -34,6 +42,7 @@ class SoftirqTimes:
     """The programs, attached until closed.
 
     Args:
+        sys: root of the running kernel's sysfs.
         types: of soft interrupts, in lower case, for example net_rx.
         slow_ns: above so many nanoseconds a time is slow.
         very_slow_ns: above so many it is very slow.
@@ -44,7 +53,7 @@ class SoftirqTimes:
         SourceError: the object is not what it should be, or the verifier objects.
     """
 
-    def __init__(self, types: Collection[str], slow_ns: int, very_slow_ns: int, one_in: int = 1) -> None:
+    def __init__(self, sys: Path, types: Collection[str], slow_ns: int, very_slow_ns: int, one_in: int = 1) -> None:
         self._bpf = BpfObject(objects.find("softirq"))
         try:
             known = self._bpf.btf.enum("softirq_type")
@@ -53,6 +62,7 @@ class SoftirqTimes:
             self._bpf.set_variable("slow_ns", slow_ns)
             self._bpf.set_variable("very_slow_ns", very_slow_ns)
             self._bpf.set_variable("sample_one_in", one_in)
+            chosen = hooks.choose(self._bpf, _PLACES, sys)
             self._bpf.load()
             phases = self._bpf.btf.enum("phase")
             self._keys = {
@@ -60,7 +70,7 @@ class SoftirqTimes:
                 for name, number in numbers.items()
             }
             self._layout = TimesLayout(self._bpf.btf)
-            for program in _PROGRAMS:
+            for program in chain.from_iterable(chosen.values()):
                 self._bpf.attach(program)
         except BaseException:
             self._bpf.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib import error, request
 
 from exporter import __version__, registry
-from exporter.cli import reports
+from exporter.cli import btf, reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
 from exporter.cli.completion import SHELLS
@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "List probes, metrics or events that exist, or entities that a running exporter sees.",
     "watch": "Print events of one or several exporters as they happen.",
     "completion": "Print a script by which a shell completes the words of this program.",
+    "btf": "Find the types of the running kernel, which eBPF programs need, or test whether they fit.",
     "version": "Print the version.",
 }
 _SECONDS = 5.0
@@ -41,6 +42,10 @@ def parser() -> Parser:
     commands["completion"].add_argument(
         "shell", choices=tuple(SHELLS), help="source its output in the shell's start file"
     )
+    commands["btf"].add_argument("what", choices=("discover", "test"), help="print where they are; load a program")
+    commands["btf"].add_argument("--folder", help="further files, <release>.btf, or a BTFHub archive")
+    commands["btf"].add_argument("--root", default="/", help="where the node's files are (default: %(default)s)")
+    commands["btf"].add_argument("--json", action="store_true", help="print JSON")
     return top
 
 
@@ -60,6 +65,8 @@ def _command(words: list[str]) -> None:
         print(SHELLS[options.shell](parser(), {"TYPE": types}), end="")
     elif options.command == "watch":
         watch(options, registry.load().events())
+    elif options.command == "btf":
+        _btf(options)
     else:
         _list(options)
 
@@ -82,6 +89,16 @@ def _list(options: Namespace) -> None:
     else:
         names = sorted(metric.name_in(naming) for metric in known.metrics() for naming in Naming)
     print(json.dumps(names, indent=2) if options.json else "\n".join(dict.fromkeys(names)))
+
+
+def _btf(options: Namespace) -> None:
+    found = btf.find(options)
+    if options.what == "test":
+        print(btf.test(found))
+    elif options.json:
+        print(json.dumps(btf.discovered(found), indent=2))
+    else:
+        print(btf.require(found))
 
 
 def _get(server: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON the exporter answers

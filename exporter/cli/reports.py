@@ -16,9 +16,35 @@ if TYPE_CHECKING:
     from exporter.bpf.features import Feature
     from exporter.bpf.hooks import Choice
     from exporter.bpf.running import Program, Running
+    from exporter.bpf.types_provider import Types
     from exporter.model.probe import Requirement
     from exporter.model.snapshot import Outcome
     from exporter.registry import Registry
+
+
+_ORIGINS = {"kernel": "the kernel itself", "file": "a file", "headers": "the kernel's headers"}
+# Programs are compiled beforehand and fitted to the kernel's structures when they are loaded, which somebody must tell.
+_BACKENDS = {"kernel": "core", "file": "core", "headers": "bcc"}
+
+
+def node(release: str, types: Types, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `check` found, as plain values: the kernel, where its types come from, and what became of each probe.
+
+    Args:
+        release: of the kernel; empty where a captured tree does not tell it.
+        types: those that programs were loaded with.
+        rows: of the probes, see `checked`.
+    """
+    return {"kernel": release, "btf": types._asdict(), "backend": _BACKENDS.get(types.source, ""), "probes": rows}
+
+
+def node_text(found: Mapping[str, Any]) -> str:
+    """The same without the probes, for people; indented, as it is about none of them alone."""
+    types = found["btf"]
+    if not types["source"]:
+        return f"\n  Linux {found['kernel']} without types, so no eBPF programs: {types['lacking']}"
+    origin = f"{_ORIGINS[types['source']]}: {types['path']}"
+    return f"\n  Linux {found['kernel']}, back end {found['backend']}, types from {origin}"
 
 
 def checked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import Table
 
 T = TypeVar("T")
+
+_LINUX = re.compile(r"Linux (\d+)\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,12 @@ class ProbeSpec:
     default: bool = True
     advice: str = ""
     deadline: float = 2.0
+
+    @property
+    def since(self) -> tuple[int, int]:
+        """The first Linux that it is said to run on, be it with fewer numbers; (0, 0) where it says nothing."""
+        said = (_LINUX.match(need.what) for need in self.requires if need.kind is RequirementKind.KERNEL)
+        return min(((int(found[1]), int(found[2])) for found in said if found), default=(0, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,18 @@ SETTINGS = (
     Setting("node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name."),
     Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
     Setting("security.dropPrivileges", True, "Keep only the capabilities that the running probes declare."),  # noqa: FBT003
+    Setting(
+        "enableLegacyVersion",
+        True,  # noqa: FBT003
+        "With `auto`: make types from the kernel's headers, by bcc, where neither the kernel nor a file has them.",
+    ),
+    Setting(
+        "ebpf.backend",
+        "auto",
+        "Where types of the kernel come from: itself, else a file, else headers; core: no headers; bcc: only headers.",
+        choices=("auto", "core", "bcc"),
+    ),
+    Setting("ebpf.btfFolder", "", "Folder with types of kernels, `<release>.btf`, or an archive laid out as BTFHub's."),
     Setting("metrics.interval", 5.0, "Seconds between collection cycles.", least=0.1, most=3600),
     Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
     Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),

@@ -141,7 +141,7 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.12 with BTF", "the programs need an atomic exchange"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
         Requirement(
             RequirementKind.KERNEL,
             "fentry, kprobes or a mounted cgroup2",

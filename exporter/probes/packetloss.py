@@ -15,12 +15,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import drop_reasons, event_plan
+from exporter.bpf import drop_reasons, event_plan, kernel_btf
 from exporter.bpf.drop_places import DropPlaces
 from exporter.bpf.drop_reasons import HARMLESS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.net_events import address
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
@@ -223,7 +223,7 @@ def open_probe(env: Env) -> PacketLoss:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("packetloss", {}).get("entries", _ENTRIES)
     plan = event_plan.planned(env, "packetloss")
-    names = drop_reasons.read(env.sys / KERNEL_BTF)
+    names = drop_reasons.read(kernel_btf.location(env.sys))
     if not names.told:
         names = DropPlaces(env.proc / "kallsyms")
     try:

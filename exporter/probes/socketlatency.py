@@ -14,13 +14,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.bpf.attached import attached
+from exporter.bpf.attached import Untyped, attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
 from exporter.bpf.sampling import option, sampled
 from exporter.model.metric import Kind, Metric, Scope, Unit
-from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
+from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 
 if TYPE_CHECKING:
     from exporter.model.probe import Env
@@ -85,21 +85,28 @@ WRITE = TimeMetrics(
 UNCOUNTED = uncounted("socketlatency", f"{_READ_SOURCE}, {_WRITE_SOURCE}")
 METRICS = (*READ, *WRITE, UNCOUNTED)
 
-_OPTIONS = (*options(slow_ms=1, very_slow_ms=100), option("sockets", chosen="by turns"))
+_SOCKETS = Option(
+    name="sockets",
+    help="Room for how many TCP sockets at once, on kernels whose programs cannot keep data with a socket.",
+    default=65536,
+)
+_OPTIONS = (*options(slow_ms=1, very_slow_ms=100), option("sockets", chosen="by turns"), _SOCKETS)
 
 # What ends a wait goes before what begins it.
 PLACES = (
     Hook("data is taken from a socket", (("rcv_space_adjust",),)),
-    Hook("a socket becomes readable", (("data_ready",), ("data_ready_fentry",))),
+    Hook("a socket becomes readable", (("data_ready",), ("data_ready_fentry",), ("data_ready_kprobe",))),
     Hook("a segment goes to a device", (("dev_queue",),)),
-    Hook("a program writes by TCP", (("sendmsg",), ("sendmsg_fentry",))),
+    Hook("a program writes by TCP", (("sendmsg",), ("sendmsg_fentry",), ("sendmsg_kprobe",))),
 )
+ENDED = Hook("a TCP socket ends", (("destroy_sock",),))
 
 
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
     given = sampled(Given.read(env, "socketlatency", _OPTIONS))
-    bpf = attached("socketlatency", env.sys, PLACES, variables=given.variables, entries=given.entries)
+    untyped = Untyped((ENDED,), {"by_address": given.values["sockets"]})
+    bpf = attached("socketlatency", env.sys, PLACES, variables=given.variables, entries=given.entries, untyped=untyped)
     return NetnsLatency(bpf, {"KIND_READ": READ, "KIND_WRITE": WRITE}, UNCOUNTED)
 
 
@@ -111,8 +118,8 @@ PROBE = ProbeSpec(
     requires=(
         Requirement(
             RequirementKind.KERNEL,
-            "Linux 6.16 with BTF, or 5.17 that takes fentry programs",
-            "the tracepoint where programs write; bpf_loop",
+            "Linux 5.10 that takes fentry programs or kprobes, or 6.16, with BTF",
+            "before there was a tracepoint where programs write",
         ),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),

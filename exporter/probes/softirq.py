@@ -141,7 +141,7 @@ def open_probe(env: Env) -> Softirq:
     kernel_btf.require(env.sys)
     given = env.options.get("softirq", {})
     types, slow, very_slow, one_in = (given.get(option.name, option.default) for option in _OPTIONS)
-    return Softirq(SoftirqTimes(types, slow * _NS_PER_MS, very_slow * _NS_PER_MS, one_in))
+    return Softirq(SoftirqTimes(env.sys, types, slow * _NS_PER_MS, very_slow * _NS_PER_MS, one_in))
 
 
 PROBE = ProbeSpec(
@@ -150,7 +150,7 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.12 with BTF", "the programs need an atomic exchange"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older kernels are untried"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf.attached import attached
+from exporter.bpf.attached import Untyped, attached
 from exporter.bpf.histogram import TIME_BUCKETS, of_times
 from exporter.bpf.hooks import Hook
 from exporter.bpf.netns_times import NetnsTimes
@@ -58,6 +58,7 @@ UNCOUNTED = _metric(
 METRICS = (SECONDS, FAILURES, UNCOUNTED)
 
 _ENTRIES = Option(name="entries", help="Room for how many pairs of namespace and outcome.", default=4096)
+_ATTEMPTS = 16384  # connections that begin at the same time, on kernels whose programs cannot keep data with a socket
 
 
 class TcpConnect:
@@ -101,7 +102,8 @@ def open_probe(env: Env) -> TcpConnect:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpconnect", {}).get("entries", _ENTRIES.default)
     places = (Hook("a TCP socket changes its state", (("set_state",),)),)
-    return TcpConnect(attached("tcpconnect", env.sys, places, entries={"netns_times": entries}))
+    untyped = Untyped(entries={"by_address": _ATTEMPTS})
+    return TcpConnect(attached("tcpconnect", env.sys, places, entries={"netns_times": entries}, untyped=untyped))
 
 
 PROBE = ProbeSpec(
@@ -110,7 +112,7 @@ PROBE = ProbeSpec(
     metrics=METRICS,
     open=open_probe,
     requires=(
-        Requirement(RequirementKind.KERNEL, "Linux 5.17 with BTF", "the programs need bpf_loop"),
+        Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),

@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import event_plan, reasons
+from exporter.bpf import event_plan, kernel_btf, reasons
 from exporter.bpf.hooks import Hook
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
@@ -227,7 +227,7 @@ class TcpReset:
 def open_probe(env: Env) -> TcpReset:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpreset", {}).get("entries", _ENTRIES)
-    names = reasons.read("sk_rst_reason", PREFIXES, env.sys / KERNEL_BTF)
+    names = reasons.read("sk_rst_reason", PREFIXES, kernel_btf.location(env.sys))
     plan = event_plan.planned(env, "tcpreset")
     prepare = partial(event_plan.prepare, plan=plan)
     counts = NetnsCounts("tcpreset", env.sys, places(told=names.told), entries, NEWER, prepare=prepare)

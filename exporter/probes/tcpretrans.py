@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import drop_reasons, event_plan
+from exporter.bpf import drop_reasons, event_plan, kernel_btf
 from exporter.bpf.hooks import Hook
-from exporter.bpf.netns_counts import KERNEL_BTF, NetnsCounts, Newer
+from exporter.bpf.netns_counts import NetnsCounts, Newer
 from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
@@ -134,7 +134,7 @@ def open_probe(env: Env) -> TcpRetrans:
     """Load and attach. Raises UnsupportedError, SourceError."""
     entries = env.options.get("tcpretrans", {}).get("entries", _ENTRIES)
     plan = event_plan.planned(env, "tcpretrans")
-    names = drop_reasons.read(env.sys / KERNEL_BTF)
+    names = drop_reasons.read(kernel_btf.location(env.sys))
     places = (*PLACES, _DROPS) if plan else PLACES
     prepare = partial(drop_reasons.prepare, plan=plan, names=names)
     return TcpRetrans(NetnsCounts("tcpretrans", env.sys, places, entries, NEWER, prepare=prepare), names, plan)

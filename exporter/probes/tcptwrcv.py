@@ -138,8 +138,8 @@ PROBE = ProbeSpec(
     requires=(
         Requirement(
             RequirementKind.KERNEL,
-            "Linux 6.11 with BTF, or 5.17 that takes fentry programs",
-            "the socket in the tracepoint of drops; bpf_loop",
+            "Linux 5.17 that takes fentry programs, or 6.11, with BTF",
+            "before the tracepoint of drops told the socket",
         ),
         Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "loading programs and reading their maps"),
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to functions and tracepoints"),

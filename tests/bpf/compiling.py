@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,18 +11,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "tests" / platform.machine()
+
+
+def compile_all() -> subprocess.CompletedProcess[str]:
+    """Compile what is not compiled yet of tests/bpf/*.bpf.c; guests then find it so, for whom compiling is slow."""
+    command = ["make", "--silent", "-C", str(ROOT / "bpf"), "FROM=../tests/bpf", f"OUT={FOLDER}"]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
-def objects_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def objects_folder() -> Path:
     """Folder of the compiled tests/bpf/*.bpf.c."""
     if shutil.which("clang") is None:
         pytest.skip("there is no clang to compile programs with")
-    folder = tmp_path_factory.mktemp("bpf")
-    command = ["make", "--silent", "-C", str(ROOT / "bpf"), "FROM=../tests/bpf", f"OUT={folder}"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = compile_all()
     assert done.returncode == 0, done.stderr
-    return folder
+    return FOLDER
 
 
 @pytest.fixture(scope="session")

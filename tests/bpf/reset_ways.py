@@ -8,18 +8,19 @@ import pytest
 
 from exporter.bpf.attachable import Attachable
 from exporter.bpf.btf import BtfKind
-from exporter.bpf.kernel_btf import KernelBtf
+from exporter.bpf.kernel_btf import KernelBtf, location
 
+TRACEPOINTS = tuple(f"{kind}/tcp_{which}_reset" for kind in ("tp_btf", "raw_tp") for which in ("send", "receive"))
 WAYS = {
     "tracepoint": ("fentry/", "kprobe/"),
-    "fentry": ("tp_btf/tcp_send_reset", "tp_btf/tcp_receive_reset", "kprobe/"),
-    "kprobe": ("tp_btf/tcp_send_reset", "tp_btf/tcp_receive_reset", "fentry/"),
+    "fentry": (*TRACEPOINTS, "kprobe/"),
+    "kprobe": (*TRACEPOINTS, "fentry/"),
 }
 
 
 def tells_reasons() -> bool:
     """From Linux 6.10 on the tracepoint tells of all resets sent, with a reason."""
-    return KernelBtf().has(BtfKind.ENUM, "sk_rst_reason")
+    return KernelBtf(location(Path("/sys"))).has(BtfKind.ENUM, "sk_rst_reason")
 
 
 @pytest.fixture(params=WAYS)
@@ -31,7 +32,7 @@ def reset_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         Attachable, "lacking", lambda self, section: hidden if section.startswith(bad) else lacking(self, section)
     )
-    needed = {"tracepoint": "tp_btf/tcp_send_reset"}.get(name, f"{name}/tcp_v4_send_reset")
+    needed = {"tracepoint": "raw_tp/tcp_send_reset"}.get(name, f"{name}/tcp_v4_send_reset")
     if reason := lacking(Attachable(Path("/sys")), needed):
         pytest.skip(reason)
     if name == "tracepoint" and not tells_reasons():

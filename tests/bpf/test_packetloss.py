@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.bpf.btf import BtfKind
-from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
+from exporter.bpf.kernel_btf import KernelBtf, location
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,8 @@ def drops(found: dict[tuple[str, ...], dict[str, Any]]) -> dict[str, int]:
     return {labels[0]: values["drops_total"] for labels, values in found.items() if "drops_total" in values}
 
 
-TOLD = KernelBtf().has(BtfKind.ENUM, "skb_drop_reason") if VMLINUX.exists() else True
+TYPES = location(Path("/sys"))
+TOLD = KernelBtf(TYPES).has(BtfKind.ENUM, "skb_drop_reason") if TYPES.exists() else True
 INSTEAD = {  # where the kernel tells no reasons
     "NO_SOCKET": ("__udp4_lib_rcv", "__udp6_lib_rcv"),
     "SOCKET_RCVBUFF": ("udp_queue_rcv_one_skb", "udpv6_queue_rcv_one_skb"),

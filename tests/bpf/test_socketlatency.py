@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from exporter.bpf.attached import attached
+from exporter.bpf.attached import Untyped, attached
 from exporter.bpf.netns_times import NetnsTimes
 from exporter.bpf.times import Slow
 from exporter.probes import socketlatency as probe
@@ -221,8 +221,9 @@ def test_waits_that_a_turn_cuts_short_are_left_out(pair: Pair) -> None:
     clients = [pair.left.connect(pair.right4, 80) for _ in range(61)]
     servers = [pair.right.sockets.enter_context(closing(listener.accept()[0])) for _ in clients]
     variables = {"sample_one_in": 4, "turn_bits": 8, "slow_ns": 1_000_000, "very_slow_ns": 100_000_000}
+    untyped = Untyped((probe.ENDED,), {"by_address": 1024})
     with (
-        attached("socketlatency", Path("/sys"), probe.PLACES, variables=variables) as bpf,
+        attached("socketlatency", Path("/sys"), probe.PLACES, variables=variables, untyped=untyped) as bpf,
         closing(NetnsTimes(bpf)) as times,
     ):
         for _ in range(29):

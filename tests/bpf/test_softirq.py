@@ -35,7 +35,7 @@ def measure(as_root: None) -> Iterator[Callable[..., SoftirqTimes]]:  # noqa: AR
     opened: list[SoftirqTimes] = []
 
     def make(*types: str, slow_ns: int = NEVER, very_slow_ns: int = NEVER, one_in: int = 1) -> SoftirqTimes:
-        opened.append(times := SoftirqTimes(types, slow_ns, very_slow_ns, one_in))
+        opened.append(times := SoftirqTimes(Path("/sys"), types, slow_ns, very_slow_ns, one_in))
         return times
 
     yield make

@@ -73,7 +73,7 @@ def test_it_is_listed_and_checked(folder: Path) -> None:
         {"kubeskoop": "kubeskoop_uptime_seconds", "inspector": "inspector_pod_uptimeseconds"}
     ]
     checked = json.loads(_python(folder, "from exporter.__main__ import main; main(['check', '--json'])"))
-    assert [row["status"] for row in checked if row["probe"] == "uptime"] == ["ok"]
+    assert [row["status"] for row in checked["probes"] if row["probe"] == "uptime"] == ["ok"]
 
 
 def test_it_is_documented_and_drawn(folder: Path, tmp_path: Path) -> None:

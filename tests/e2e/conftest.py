@@ -217,5 +217,5 @@ def _probes() -> list[dict[str, Any]]:
 
 def _checked() -> dict[str, dict[str, Any]]:
     command = [sys.executable, "-m", "exporter", "check", "--json"]
-    rows = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
-    return {row["probe"]: row for row in rows}
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    return {row["probe"]: row for row in found["probes"]}

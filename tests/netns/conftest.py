@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from exporter.model.snapshot import Number, Snapshot
 
 
-@pytest.fixture
-def make_netns() -> Iterator[Callable[[], Namespace]]:
-    """Make named namespaces with a loopback device that is up; all are deleted when the test ends."""
+@contextmanager
+def making() -> Iterator[Callable[[], Namespace]]:
+    """Make named namespaces with a loopback device that is up; all are deleted at the end."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces can only be made by root")
     made: list[Namespace] = []
@@ -56,15 +56,26 @@ def make_netns() -> Iterator[Callable[[], Namespace]]:
 
 
 @pytest.fixture
-def pair(make_netns: Callable[[], Namespace]) -> Pair:
-    """Two namespaces with a network between them: 10.77.0.0/24 and fd77::/64."""
-    left, right = make_netns(), make_netns()
-    run("ip", "link", "add", "eth0", "netns", left.name, "type", "veth", "peer", "eth0", "netns", right.name)
+def make_netns() -> Iterator[Callable[[], Namespace]]:
+    """Make named namespaces with a loopback device that is up; all are deleted when the test ends."""
+    with making() as make:
+        yield make
+
+
+def joined(left: Namespace, right: Namespace) -> Pair:
+    """A network between two namespaces: 10.77.0.0/24 and fd77::/64."""
+    left.join(right)
     for side, host in ((left, "1"), (right, "2")):
         side.run("ip", "address", "add", f"10.77.0.{host}/24", "dev", "eth0")
         side.run("ip", "address", "add", f"fd77::{host}/64", "dev", "eth0", "nodad")
         side.run("ip", "link", "set", "eth0", "up")
     return Pair(left, right, "10.77.0.1", "10.77.0.2", "fd77::1", "fd77::2")
+
+
+@pytest.fixture
+def pair(make_netns: Callable[[], Namespace]) -> Pair:
+    """Two namespaces with a network between them."""
+    return joined(make_netns(), make_netns())
 
 
 @pytest.fixture

@@ -1,19 +1,25 @@
-"""Run as a program: open every probe, give up capabilities, do some cycles, print what was found.
+"""Run as a program: open every probe, give up capabilities, do some cycles, print what was found as a line of JSON.
 
-    python -m tests.netns.dropped_cycles [declared [-CAP_X]]
+    python -m tests.netns.dropped_cycles WORD...
 
-Without `declared` nothing is given up, with it what nobody needs, and CAP_X besides.
+For the word `all` nothing is given up; for `declared` what nobody needs; for any other, the name of a capability, that
+one besides. Each word is for a process of its own with the same open probes, as opening takes the longest.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from typing import TYPE_CHECKING
 
 from exporter import app, config, registry
 from exporter.model.snapshot import Status
 from exporter.runtime import privileges
+
+if TYPE_CHECKING:
+    from exporter.app import Parts
 
 CYCLES = 4  # what the kernel scan finds is believed from the third on
 MOST_CYCLES = 12  # on a busy machine a probe may be late in one of them
@@ -23,8 +29,20 @@ def main() -> None:
     logging.disable()
     known = registry.load()
     parts = app.assemble(config.with_probes(config.load(known, None), known), known, "/proc", "/sys")
-    if "declared" in sys.argv:
-        privileges.drop(parts.keep - {word.removeprefix("-") for word in sys.argv})
+    for word in sys.argv[1:]:
+        if (child := os.fork()) == 0:
+            cycle(parts, word)
+            sys.stdout.flush()
+            os._exit(0)
+        if status := os.waitpid(child, 0)[1]:
+            sys.exit(f"{word}: status {status}")
+    parts.close()
+
+
+def cycle(parts: Parts, word: str) -> None:
+    """Print what is found after giving up what the word says."""
+    if word != "all":
+        privileges.drop(parts.keep - {word})
     for number in range(MOST_CYCLES):
         snapshot = parts.schedule.cycle()
         late = any(each.status is Status.TIMED_OUT for each in snapshot.outcomes)
@@ -40,7 +58,6 @@ def main() -> None:
         "pods": {probe: sorted(names) for probe, names in pods.items()},
         "scanned": [part.active for part in parts.scan.parts] if parts.scan else [],
     }
-    parts.close()
     print(json.dumps(found))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.sources import port_range, sockstat
 from exporter.sources.state_scan import PART
-from tests.netns.scanning import both, differences
+from tests.netns.scanning import both, differences, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from tests.netns.namespaces import Namespace
 
 NAMESPACES = 50
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _possible() -> None:
+    """Nothing is set up for a kernel that cannot be scanned."""
+    loaded(PART).close()
 
 
 def fragment(namespace: Namespace, number: int) -> None:

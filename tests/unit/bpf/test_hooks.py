@@ -38,12 +38,16 @@ class Object:
         self.choices: list[Choice] = []
         self.autoload: dict[str, bool] = {}
         self.programs = SECTIONS
+        self.typed = True
 
     def section(self, program: str) -> str:
         return SECTIONS[program]
 
     def set_autoload(self, program: str, *, wanted: bool) -> None:
         self.autoload[program] = wanted
+
+    def read_untyped(self) -> None:
+        self.typed = False
 
 
 class Without(Attachable):
@@ -78,6 +82,14 @@ def test_a_way_of_which_one_program_is_lacking_is_passed_over_with_the_reason() 
     assert choose(bpf, "tp_btf/kfree_skb", "fexit/kfree_skb")["a dropped packet"] == ("drop_kprobe",)
     passed_over = ("tp_btf/kfree_skb: no tp_btf/kfree_skb", "fexit/kfree_skb: no fexit/kfree_skb")
     assert bpf.choices[0] == Choice("a dropped packet", ("drop_kprobe",), passed_over)
+
+
+@pytest.mark.parametrize(("lacked", "typed"), [((), True), (("tp_btf/kfree_skb",), True),
+                                               (("tp_btf/kfree_skb", "fexit/kfree_skb"), False)])  # fmt: skip
+def test_programs_that_share_handlers_with_a_kprobe_read_as_it_does(lacked: tuple[str, ...], typed: bool) -> None:  # noqa: FBT001
+    bpf = Object()
+    choose(bpf, *lacked)
+    assert bpf.typed is typed
 
 
 def test_a_program_that_two_places_share_is_loaded_once_one_of_them_chose_it() -> None:

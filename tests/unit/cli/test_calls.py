@@ -122,8 +122,11 @@ def test_list_prints_a_table_for_people() -> None:
 
 def test_check_prints_how_every_probe_ended_as_json() -> None:
     code, out, err = run("check", "--json", *OVER_TREE)
-    rows = json.loads(out)
+    found = json.loads(out)
+    rows = found.pop("probes")
     assert (code, err) == (0, "")
+    assert _shape(found) == {"kernel": str, "btf": dict, "backend": str}
+    assert _shape(found["btf"]) == {"source": str, "path": str, "lacking": str}
     assert [row["probe"] for row in rows] == [spec.name for spec in registry.load().probes]
     shape = {
         "probe": str,
@@ -199,7 +202,7 @@ def test_a_closed_standard_output_is_no_trace(call: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("lst",), "unknown command 'lst'; did you mean 'list'?; there are list, watch, completion, version"),
+        (("lst",), "unknown command 'lst'; did you mean 'list'?; there are list, watch, completion, btf, version"),
         (("list", "probes"), None),
         (("list", "probe", "--jsn"), "unknown option '--jsn'; did you mean '--json'?; see inspector list --help"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from exporter.bpf.running import Program, Running, State
+from exporter.bpf.types_provider import Types
 from exporter.cli import reports
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind, stateless
 from exporter.model.snapshot import Outcome, Status
@@ -36,6 +39,28 @@ def test_each_probe_tells_what_it_lacks_and_what_runs_for_it() -> None:
         "      tp_btf/send (on_send): attached",
         "      kprobe/send (old): not_loaded",
     ]
+
+
+@pytest.mark.parametrize(
+    ("types", "backend", "line"),
+    [
+        (
+            Types("kernel", "/sys/kernel/btf/vmlinux"),
+            "core",
+            "  Linux 6.1.0, back end core, types from the kernel itself: /sys/kernel/btf/vmlinux",
+        ),
+        (
+            Types("headers", "/run/6.1.0.btf"),
+            "bcc",
+            "  Linux 6.1.0, back end bcc, types from the kernel's headers: /run/6.1.0.btf",
+        ),
+        (Types("", "", "install it"), "", "  Linux 6.1.0 without types, so no eBPF programs: install it"),
+    ],
+)
+def test_the_kernel_and_where_its_types_come_from_are_told(types: Types, backend: str, line: str) -> None:
+    found = reports.node("6.1.0", types, [])
+    assert found == {"kernel": "6.1.0", "btf": types._asdict(), "backend": backend, "probes": []}
+    assert reports.node_text(found).splitlines() == ["", line]
 
 
 def test_capabilities_are_listed_with_all_who_need_them() -> None:

@@ -116,6 +116,9 @@ def test_without_a_file_everything_has_its_default(monkeypatch: pytest.MonkeyPat
         namings=(Naming.KUBESKOOP,),
         kernel_scan=True,
         ebpf_stats=False,
+        backend="auto",
+        headers=True,
+        btf_folder="",
         drop_privileges=True,
         max_series=200_000,
         probes=REGISTRY.probes[:2],
@@ -137,6 +140,8 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         "node": "worker-1",
         "logLevel": "debug",
         "security": {"dropPrivileges": False},
+        "enableLegacyVersion": True,
+        "ebpf": {"backend": "core", "btfFolder": "/srv/btf"},
         "metrics": {
             "interval": 15,
             "timestamps": True,
@@ -170,6 +175,9 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         namings=(Naming.KUBESKOOP, Naming.INSPECTOR),
         kernel_scan=False,
         ebpf_stats=True,
+        backend="core",
+        headers=False,
+        btf_folder="/srv/btf",
         drop_privileges=False,
         max_series=10,
         probes=(REGISTRY.probes[0], REGISTRY.probes[2]),
@@ -395,6 +403,27 @@ def test_what_is_no_address_is_refused(text: str, load: Callable[..., config.Con
 def test_the_command_line_overrides_the_file(load: Callable[..., config.Config]) -> None:
     found = load("listen: 127.0.0.1:1\n", listen="127.0.0.1:2")
     assert (found.host, found.port) == ("127.0.0.1", 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "headers"),
+    [
+        ("", None, True),
+        ("enableLegacyVersion: false", None, False),
+        ("{enableLegacyVersion: true, ebpf: {backend: core}}", None, False),
+        ("{enableLegacyVersion: false, ebpf: {backend: bcc}}", None, True),
+        ("ebpf: {backend: core}", "bcc", True),
+        ("ebpf: {backend: bcc}", "auto", True),
+        ("{enableLegacyVersion: false, ebpf: {backend: bcc}}", "auto", False),
+    ],
+)
+def test_headers_may_tell_types_unless_somebody_says_no(
+    content: str,
+    option: str | None,
+    headers: bool,  # noqa: FBT001
+    load: Callable[..., config.Config],
+) -> None:
+    assert load(content, backend=option).headers is headers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""The parts of the runner that need no guest, and the kernels that every test run can afford."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from exporter import registry
+from tests.bpf import compiling
+from tests.vm import kernels, machine, matrix
+
+# The oldest kernel with everything that probes ask for at least, and what is to come; the others: make vmtest.
+AFFORDED = ("5.10", "newest")
+# All programs, and for each way of counting one whose numbers are known; IPVS and virtio devices are in guests only.
+EXACT = (
+    "tests/bpf/test_every_object.py",
+    "tests/bpf/test_tcpretrans.py",
+    "tests/bpf/test_virtcmdlatency.py",
+    "tests/netns/test_ipvs.py",
+    "tests/netns/test_tcp.py",
+)
+MOST_SECONDS = 300
+NAMES = """\
+linux-image-5.10.0-46-cloud-amd64
+linux-image-5.10.0-9-cloud-amd64
+linux-image-6.1-cloud-amd64
+linux-image-6.1.0-0.deb11.52-cloud-amd64
+linux-image-6.1.0-56-cloud-amd64
+linux-image-6.1.0-56-cloud-amd64-unsigned
+linux-image-6.12.117+deb12-cloud-amd64
+linux-image-6.12.94+deb13-cloud-amd64
+linux-image-7.3.4+deb13-cloud-amd64
+linux-image-7.3.4+deb13-rt-amd64
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "release"),
+    [
+        ("5.10", "5.10.0-46-cloud-amd64"),
+        ("6.1", "6.1.0-56-cloud-amd64"),
+        ("6.12", "6.12.117+deb12-cloud-amd64"),
+        ("newest", "7.3.4+deb13-cloud-amd64"),
+    ],
+)
+def test_the_newest_stock_kernel_of_a_series_is_taken(wanted: str, release: str) -> None:
+    assert kernels.newest(NAMES, wanted) == release
+
+
+def test_a_series_that_debian_does_not_have_is_named_in_the_error() -> None:
+    with pytest.raises(LookupError, match=r"no stock kernel 4\.18 in bullseye"):
+        kernels.newest(NAMES, "4.18")
+
+
+def result_of(rows: list[dict[str, object]], tests: list[dict[str, object]], status: int | None = 0) -> machine.Result:
+    """A guest in which `check` and the tests told this."""
+    check = {"kernel": "6.1.0", "btf": {"source": "kernel"}, "backend": "core", "probes": rows}
+    files = {"check.json": json.dumps(check), "tests.jsonl": "".join(f"{json.dumps(test)}\n" for test in tests)}
+    return machine.Result(status, "", "", 60.0, files)
+
+
+def row_of(probe: str, status: str = "ok", reason: str = "") -> dict[str, object]:
+    programs = [
+        {"name": "first", "hook": "tp_btf/a", "state": "attached", "skipped": 0},
+        {"name": "second", "hook": "kprobe/a", "state": "not_loaded", "skipped": 0},
+    ]
+    return {"probe": probe, "status": status, "reason": reason, "programs": programs}
+
+
+def test_a_report_has_outcomes_and_no_durations() -> None:
+    tests: list[dict[str, object]] = [
+        {"test": "a", "outcome": "passed", "seconds": 1.5, "reason": ""},
+        {"test": "b", "outcome": "skipped", "seconds": 0.5, "reason": "Skipped: no netem"},
+        {"test": "c", "outcome": "failed", "seconds": 2.5, "reason": "assert"},
+    ]
+    result = result_of([row_of("tcp")], tests, status=1)
+    assert matrix.report(kernels.Kernel("6.1", "6.1.0-56-cloud-amd64", kernels.CACHE), result) == {
+        "kernel": "6.1",
+        "release": "6.1.0-56-cloud-amd64",
+        "status": 1,
+        "types": "kernel",
+        "backend": "core",
+        "probes": [{"probe": "tcp", "status": "ok", "reason": "", "hooks": ["tp_btf/a"]}],
+        "passed": 1,
+        "failed": ["c"],
+        "skipped": {"no netem": 1},
+    }
+    assert matrix.slowest(result, 2) == ["   2.5 s  c", "   1.5 s  a"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "status", "complaint"),
+    [
+        ([row_of("tcp")], 0, None),
+        ([row_of("rdma", "unsupported", "no device")], 0, None),
+        ([row_of("tcptwrcv", "unsupported", "no fentry")], 0, None),  # its first kernel is newer
+        ([row_of("tcprtt", "unsupported", "no loop")], 0, "tcprtt is unsupported though it is said to run on this"),
+        ([row_of("tcp", "failed", "garbage")], 0, "tcp is failed: garbage"),
+        ([row_of("tcp")], 1, "tests ended with status 1"),
+        ([row_of("tcp")], None, "the guest ended before its command did"),
+        ([], 0, "net-exporter check told nothing"),
+    ],
+)
+def test_what_a_kernel_should_do_and_does_not_is_a_complaint(
+    rows: list[dict[str, object]], status: int | None, complaint: str | None
+) -> None:
+    found = matrix.report(kernels.Kernel("5.10", "5.10.0-46-cloud-amd64", kernels.CACHE), result_of(rows, [], status))
+    complaints = list(matrix.complaints(found, registry.load()))
+    assert len(complaints) == (complaint is not None)
+    assert all(told.startswith(complaint or "") for told in complaints)
+
+
+@pytest.mark.parametrize("wanted", AFFORDED)
+def test_programs_load_and_count_on_a_stock_kernel(wanted: str) -> None:
+    if lacking := machine.missing():
+        pytest.skip(lacking)
+    try:
+        kernel = kernels.get(wanted)
+    except (subprocess.CalledProcessError, LookupError) as error:
+        pytest.skip(f"no stock kernel can be fetched: {error}")
+    compiling.compile_all()
+    result = machine.run(kernel, matrix.command(" ".join(EXACT)), seconds=MOST_SECONDS, nic=True)
+    found = matrix.report(kernel, result)
+    assert list(matrix.complaints(found, registry.load())) == [], result.output[-4000:] + result.console[-2000:]
+    assert found["passed"] > 0

@@ -1,0 +1,59 @@
+"""Kernels that do not tell their types: headers do, or the exporter does without eBPF."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from exporter import registry
+from tests.bpf import compiling
+from tests.vm import kernels, machine, matrix
+
+WANTED = "5.10"
+MOST_SECONDS = 900
+ONE_CYCLE = ".venv/bin/net-exporter once >/run/job/metrics 2>/run/job/once.log"
+CHECK = ".venv/bin/net-exporter check --json >/run/job/check.json"
+
+
+def kernel(*, headers: bool) -> kernels.Kernel:
+    """The oldest of the matrix, which is the likeliest to be met without types."""
+    if lacking := machine.missing():
+        pytest.skip(lacking)
+    try:
+        found = kernels.get(WANTED, headers=headers)
+    except (subprocess.CalledProcessError, LookupError) as error:
+        pytest.skip(f"no stock kernel can be fetched: {error}")
+    compiling.compile_all()
+    return found
+
+
+def test_programs_count_exactly_with_types_from_headers() -> None:
+    tests = " ".join(matrix.BY_HEADERS)
+    result = machine.run(kernel(headers=True), matrix.command(tests), seconds=MOST_SECONDS, hide_btf=True, nic=True)
+    found = matrix.report(kernels.Kernel(WANTED, "5.10", kernels.CACHE), result)
+    if "bcc is not installed" in result.files.get("check.log", ""):
+        pytest.skip("bcc is not installed: apt install python3-bpfcc")
+    assert list(matrix.complaints(found, registry.load())) == [], result.output[-4000:] + result.console[-2000:]
+    assert (found["types"], found["backend"]) == ("headers", "bcc")
+    assert found["passed"] > 0
+
+
+def test_without_types_all_of_proc_is_served_and_one_line_says_what_is_missing() -> None:
+    result = machine.run(kernel(headers=False), f"{ONE_CYCLE} && {CHECK}", seconds=MOST_SECONDS, hide_btf=True)
+    assert result.status == 0, result.output + result.console[-2000:]
+
+    told = [line for line in result.files["once.log"].splitlines() if "types of the kernel" in line]
+    assert len(told) == 1
+    assert "apt install linux-image-" in told[0]
+    assert told[0].endswith("metrics from /proc are served, those of eBPF are not")
+    assert "kubeskoop_tcp_activeopens{" in result.files["metrics"]
+    check = json.loads(result.files["check.json"])
+    outcomes = {row["probe"]: row["status"] for row in check["probes"]}
+    by_ebpf = {row["probe"] for row in check["probes"] if "CAP_BPF" in {need["what"] for need in row["requires"]}}
+    assert (check["btf"]["source"], check["backend"]) == ("", "")
+    assert {outcomes[probe] for probe in by_ebpf - {"fd", "io"}} == {"unsupported"}
+    assert set(outcomes.values()) - {"unsupported"} == {"ok", "no_data"}
+    lacking = {probe for probe, status in outcomes.items() if status == "unsupported"}
+    assert lacking - by_ebpf <= {"rdma", "ipvs"}  # no device, no module
