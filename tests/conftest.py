@@ -5,6 +5,7 @@ Tests get them as fixtures, most of which are factories: `netns = fake_netns({"s
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from exporter.model.metric import Metric
     from exporter.model.probe import Reader
     from exporter.model.snapshot import Number, Table
+
+# A shell starts its background jobs deaf to Ctrl-C, and programs that tests start and end so would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TREES = Path(__file__).parent / "trees"
 HOST = Pod("", "", 4026531840)
