@@ -69,7 +69,7 @@ def _example(registry: Registry) -> str:
     for setting in SETTINGS:
         group, _, name = setting.key.rpartition(".")
         if group != section:
-            lines.append(f"{group}:")
+            lines += [f"{group}:"] if group else []
             section = group
         value = "" if setting.default == [] else f" {json.dumps(setting.default)}"
         lines.append(f"{'  ' if group else ''}{name}:{value}")

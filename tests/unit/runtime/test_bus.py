@@ -117,6 +117,14 @@ def test_of_a_sink_that_only_takes_events_over_its_own_books_are_told() -> None:
     assert books["events_folded_total"] == {("s1",): 1}
 
 
+def _drained(bus: Bus, sink: str) -> None:
+    """Wait until a sink's thread has taken everything."""
+    deadline = time.monotonic() + SOON
+    while _books(bus)["event_queue_length"][(sink,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def test_a_sink_that_hangs_loses_what_its_queue_cannot_hold_and_no_other_notices(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -126,6 +134,7 @@ def test_a_sink_that_hangs_loses_what_its_queue_cannot_hold_and_no_other_notices
     bus.publish([first])
     assert hung.entered.wait(SOON)
     bus.publish(others[: ROOM - 4])
+    _drained(bus, "s1")
     bus.publish(others[ROOM - 4 :])  # four of fifteen find room
     books = _books(bus)
     assert books["events_lost_total"]["s0", "queue_full"] == 11
