@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -29,6 +30,7 @@ def kernel(*, headers: bool) -> kernels.Kernel:
     return found
 
 
+@pytest.mark.skipif(os.environ.get("NET_EXPORTER_VM") != "all", reason="takes many minutes: set NET_EXPORTER_VM=all")
 def test_programs_count_exactly_with_types_from_headers() -> None:
     tests = " ".join(matrix.BY_HEADERS)
     result = machine.run(kernel(headers=True), matrix.command(tests), seconds=MOST_SECONDS, hide_btf=True, nic=True)
