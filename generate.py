@@ -16,7 +16,7 @@ import dashboards
 import docs
 import scrape
 from alerts.words import Links
-from docs.folder import differences, mend
+from docs.folder import Wanted, differences, mend
 from exporter import registry
 from exporter.errors import NetExporterError, UsageError
 from exporter.model.metric import Naming
@@ -69,18 +69,22 @@ def main(arguments: list[str]) -> int:
     try:
         chosen = parse(arguments)
         links = {"alerts": (Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/")),)}
-        wanted: dict[str, bytes] = {}
-        for subject in chosen.only:
-            made = SUBJECTS[subject](registry.load(), chosen.naming, *links.get(subject, ()))
-            print(f"{subject}: {len(made)} files, {sum(map(len, made.values())) // 1024} KiB")
-            wanted |= made
-        found = differences(chosen.out, wanted, chosen.only)
+        made = {
+            subject: SUBJECTS[subject](registry.load(), chosen.naming, *links.get(subject, ()))
+            for subject in chosen.only
+        }
+        for subject, files in made.items():
+            print(f"{subject}: {len(files)} files, {sum(map(len, files.values())) // 1024} KiB")
+        wanted = Wanted(made, registry.load().fingerprint(), chosen.naming.value)
+        found = differences(chosen.out, wanted)
         if chosen.check:
             for path, state in found.items():
                 print(f"{chosen.out / path}: {state}; run generate.py", file=sys.stderr)
             return 1 if found else 0
         mend(chosen.out, wanted, found)
-        print(f"{chosen.out}: {len(found)} of {len(wanted)} files changed")
+        for path in [path for path, state in found.items() if state == "edited orphan"]:
+            print(f"{chosen.out / path}: no longer written, and kept as it was edited; remove it by hand")
+        print(f"{chosen.out}: {len(found)} of {len(wanted.files) + 1} files changed")
     except NetExporterError as error:
         print(f"generate.py: {error}", file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from alerts import casefile, recording, rulefile
@@ -30,13 +31,15 @@ def rules() -> Iterator[AlertRule]:
         yield from group.rules
 
 
-def files(_registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
+def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
     """Rule files, the operator's object, and test files for promtool, by path."""
     rendering = Rendering(naming)
+    links = replace(links, registry=registry.fingerprint())
+    load = f"{LOAD} Registry {links.registry}."
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
-    whole = rulefile.operator_object("net-exporter", totals, rulefile.alerts(GROUPS, rendering, links))
+    whole = rulefile.operator_object("net-exporter", links.registry, totals, rulefile.alerts(GROUPS, rendering, links))
     written = {
-        "alerts/rules/recording.yml": dump(totals, "Totals of nodes and namespaces. " + LOAD),
+        "alerts/rules/recording.yml": dump(totals, "Totals of nodes and namespaces. " + load),
         "alerts/tests/recording.test.yml": dump(
             casefile.recording_tests(RULES, "../rules/recording.yml", rendering), RUN
         ),
@@ -46,7 +49,7 @@ def files(_registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str
     }
     for group in GROUPS:
         path = f"rules/{group.subject}.yml"
-        written[f"alerts/{path}"] = dump(rulefile.alerts((group,), rendering, links), LOAD)
+        written[f"alerts/{path}"] = dump(rulefile.alerts((group,), rendering, links), load)
         tests = casefile.alert_tests(group, f"../{path}", rendering, links)
         written[f"alerts/tests/{group.subject}.test.yml"] = dump(tests, RUN)
     return written

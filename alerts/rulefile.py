@@ -49,11 +49,15 @@ def recordings(name: str, rules: Sequence[Recording], rendering: Rendering) -> d
     }
 
 
-def operator_object(name: str, *files: dict[str, Any]) -> dict[str, Any]:
+def operator_object(name: str, registry: str, *files: dict[str, Any]) -> dict[str, Any]:
     """The same groups as a PrometheusRule of the Prometheus operator."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": {"name": name, "labels": {"app": "net-exporter"}},
+        "metadata": {
+            "name": name,
+            "labels": {"app": "net-exporter"},
+            "annotations": {"net-exporter/registry": registry},
+        },
         "spec": {"groups": [group for file in files for group in file["groups"]]},
     }

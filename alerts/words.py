@@ -25,10 +25,12 @@ class Links:
     Args:
         grafana: address of Grafana, without a slash at the end.
         runbooks: address of the folder of runbooks, without a slash at the end.
+        registry: hash of the declarations from which the alerts are made; told to whoever looks at a firing one.
     """
 
     grafana: str = ""
     runbooks: str = "docs/runbooks"
+    registry: str = ""
 
 
 def templates(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, str]:
@@ -59,4 +61,5 @@ def _annotations(
         "description": rule.description.format_map({**named, "value": value, "owner": owner}),
         "runbook_url": f"{links.runbooks}/{rule.name}.md",
         "dashboard_url": f"{links.grafana}/d/{UID_PREFIX}{rule.dashboard}{query}",
+        **({"registry": links.registry} if links.registry else {}),
     }

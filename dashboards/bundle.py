@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 _OLDEST_MODERN = "8.4.0"
 _OLDEST_LEGACY = "7.0.0"
+_TAG = "registry:"  # before the hash of the declarations; no query and no link asks for it
 
 
 def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
     """All files, by path within the bundle. Raises DeclarationError when boards and registry contradict."""
     found = {"dashboards/provisioning/net-exporter.yml": provisioning.PROVIDER.encode()}
+    tag = _TAG + registry.fingerprint()
     for board in catalogue.boards(registry):
-        new = modern.render(board, naming)
-        old = legacy.render(board, naming)
+        new = _tagged(modern.render(board, naming), tag)
+        old = _tagged(legacy.render(board, naming), tag)
         found[f"dashboards/{board.slug}.json"] = _text(new)
         found[f"dashboards/import/{board.slug}.json"] = _line(portable.importable(new, _OLDEST_MODERN))
         found[f"dashboards/legacy/{board.slug}.json"] = _text(old)
@@ -40,6 +42,10 @@ def index(registry: Registry) -> dict[str, list[str]]:
                 if place not in places:
                     places.append(place)
     return found
+
+
+def _tagged(board: Json, tag: str) -> Json:
+    return {**board, "tags": [*board["tags"], tag]}
 
 
 def _text(board: Json) -> bytes:

@@ -8,6 +8,7 @@ import pkgutil
 import re
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,19 @@ class Registry:
         if name in names:
             return names[name]
         raise UsageError(f"unknown metric {name!r}{nearest(name, names)}")
+
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with whatever a query over the metrics depends on."""
+        facts = sorted(
+            (
+                *(metric.name_in(naming) for naming in Naming),
+                *(metric.kind.value, metric.unit.value, metric.scope.value),
+                repr([(label.name, label.values) for label in metric.labels]),
+                repr(metric.buckets),
+            )
+            for metric in self.metrics()
+        )
+        return sha256(repr(facts).encode()).hexdigest()[:12]
 
     def _names(self) -> dict[str, Metric]:
         found: dict[str, Metric] = {}

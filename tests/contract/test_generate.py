@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 import generate
+from exporter import __version__, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +104,9 @@ def spoil(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
 
 
-def add(path: Path) -> None:
-    path.with_name("extra.yml").write_bytes(b"")
+def spoil_manifest(path: Path) -> None:
+    manifest = path.parents[2] / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"alerts/rules/udp.yml": "', b'"alerts/rules/udp.yml": "0'))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def add(path: Path) -> None:
     [
         (spoil, "alerts/rules/udp.yml: differs"),
         (Path.unlink, "alerts/rules/udp.yml: missing"),
-        (add, "alerts/rules/extra.yml: orphan"),
+        (spoil_manifest, "manifest.json: differs"),
     ],
 )
 def test_check_names_the_file_and_writing_mends_it(
@@ -118,14 +123,46 @@ def test_check_names_the_file_and_writing_mends_it(
     damage(bundle / "alerts" / "rules" / "udp.yml")
     assert generate.main(["--out", str(bundle), "--check"]) == 1
     assert capsys.readouterr().err == f"{bundle}/{expected}; run generate.py\n"
-    assert generate.main(["--out", str(bundle), "--check", "--only", "scrape"]) == 0
     assert generate.main(["--out", str(bundle)]) == 0
     assert content(bundle) == content(written)
 
 
 def test_only_writes_only_that(tmp_path: Path) -> None:
     assert generate.main(["--out", str(tmp_path / "out"), "--only", "scrape,alerts"]) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"GENERATED", "alerts", "scrape"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"manifest.json", "alerts", "scrape"}
+
+
+def test_only_checks_only_that(bundle: Path) -> None:
+    spoil(bundle / "alerts" / "rules" / "udp.yml")
+    assert generate.main(["--out", str(bundle), "--check", "--only", "scrape"]) == 0
+
+
+def test_the_manifest_lists_every_file_with_its_hash(written: Path) -> None:
+    files = content(written)
+    manifest = json.loads(files.pop("manifest.json"))
+    listed = {path: digest for subject in manifest["subjects"].values() for path, digest in subject.items()}
+    assert listed == {path: hashlib.sha256(text).hexdigest() for path, text in files.items()}
+    assert manifest["registry"] == registry.load().fingerprint()
+    assert manifest["versions"] == {"net-exporter": __version__, "grafanalib": "0.7.1"}
+
+
+def test_nothing_else_is_committed_beside_what_the_manifest_lists() -> None:
+    manifest = json.loads((ROOT / "bundle" / "manifest.json").read_bytes())
+    listed = {path for subject in manifest["subjects"].values() for path in subject}
+    assert set(content(ROOT / "bundle")) == {*listed, "manifest.json"}
+
+
+def test_every_dashboard_and_rule_group_tells_of_which_registry_it_is(written: Path) -> None:
+    registry_hash = registry.load().fingerprint()
+    boards = [json.loads(path.read_bytes()) for path in (written / "dashboards").rglob("*.json")]
+    assert {tuple(board["tags"]) for board in boards} == {("net-exporter", f"registry:{registry_hash}")}
+    for path in (written / "alerts" / "rules").iterdir():
+        text = path.read_text("utf-8")
+        assert f" Registry {registry_hash}.\n" in text, path
+        for rule in (rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]):
+            assert "record" in rule or rule["annotations"]["registry"] == registry_hash
+    whole = yaml.safe_load((written / "alerts" / "prometheusrule.yml").read_bytes())
+    assert whole["metadata"]["annotations"] == {"net-exporter/registry": registry_hash}
 
 
 def test_the_other_dialect_asks_for_no_metric_of_this_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -201,3 +202,16 @@ def test_every_sink_is_found_under_the_name_of_its_module() -> None:
         UsageError, match=r"^unknown sink 'lokki'; did you mean 'loki'\?; there are file, grpc, loki, stderr$"
     ):
         known.sink("lokki")
+
+
+def test_the_fingerprint_follows_what_queries_depend_on() -> None:
+    first = registry.load()
+    spec = first.probes[0]
+
+    def printed(**changed: object) -> str:
+        metrics = (replace(spec.metrics[0], **changed), *spec.metrics[1:])
+        return Registry((replace(spec, metrics=metrics), *first.probes[1:]), first.own).fingerprint()
+
+    assert re.fullmatch("[0-9a-f]{12}", first.fingerprint())
+    assert printed() == printed(help="Other words.") == first.fingerprint()
+    assert len({first.fingerprint(), printed(name="other"), printed(scope=Scope.POD), printed(unit=Unit.WORDS)}) == 4
