@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.bpf.btf import BtfKind
+from exporter.bpf.btf_packages import packages
 from exporter.bpf.kernel_btf import PROVIDED, KernelBtf
 from exporter.errors import CollectError
 
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
 ABSENT: Final = "does not exist"  # the problem of most places
 
 _KERNEL: Final = "the running kernel"
-_INSTALL: Final = {
-    "debian": "apt install linux-image-{release}-dbg",
-    "ubuntu": "apt install linux-image-{release}-dbgsym (from ddebs.ubuntu.com)",
-    "rhel": "dnf debuginfo-install kernel-core-{release}",
-    "fedora": "dnf debuginfo-install kernel-core-{release}",
-    "centos": "yum install kernel-debuginfo-{release} (from debuginfo.centos.org)",
-    "anolis": "yum install kernel-debuginfo-{release}",
-    "alinux": "yum install kernel-debuginfo-{release}",
-    "suse": "zypper install kernel-default-debuginfo",
-    "arch": "pacman -S linux (its kernels have BTF)",
-}
 _MOST_UNPACKED: Final = 64 << 20  # bytes; a kernel's BTF has 5 to 10 MiB
 
 
@@ -173,11 +163,8 @@ def _unpack(archive: Path, folder: Path) -> tuple[Path, str]:
 
 
 def _advice(machine: Machine, folder: Path | None) -> str:
-    likes = (machine.distribution.get(field, "") for field in ("ID", "ID_LIKE"))
-    known = [name for like in likes for name in like.split() if name in _INSTALL]
-    install = _INSTALL[known[0]].format(release=machine.release) if known else "install the kernel's debugging symbols"
-    where = next(_archived(machine, folder or Path("FOLDER")))
+    place = next(_archived(machine, folder or Path("FOLDER")))
     return (
-        f"boot a kernel built with CONFIG_DEBUG_INFO_BTF, or {install}, or put the file of this kernel out of the "
-        f"BTFHub archive at {where}.tar.xz or at /boot/{machine.release}.btf"
+        f"boot a kernel built with CONFIG_DEBUG_INFO_BTF, or {packages(machine.release, machine.distribution)}, or put "
+        f"the file of this kernel out of the BTFHub archive at {place}.tar.xz or at /boot/{machine.release}.btf"
     )

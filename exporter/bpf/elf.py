@@ -12,6 +12,9 @@ from exporter.errors import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MAKERS: Final = (
+    "clang -g makes one in a program; of a kernel's debugging symbols pahole --btf_encode_detached=FILE makes BTF"
+)
 _IDENT: Final = b"\x7fELF\x02\x01"  # 64 bits, little endian
 _HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION: Final = struct.Struct("<IIQQQQIIQQ")
@@ -55,7 +58,7 @@ def read_types(path: Path) -> bytes:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             place = _table(content, str(path)).get(".BTF")
             if place is None:
-                raise SourceError(str(path), "a section .BTF (was it compiled with clang -g?)")
+                raise SourceError(str(path), f"a section .BTF ({_MAKERS})")
             return content[place]
 
 

@@ -36,11 +36,13 @@ _CAPABILITIES: Final = {21: "CAP_SYS_ADMIN", 24: "CAP_SYS_RESOURCE", 38: "CAP_PE
 _STATUS: Final = "/proc/self/status"
 _RELEASE: Final = re.compile(r"(\d+)\.(\d+)")
 _OWN_ACCOUNT: Final = (5, 11)  # before it, maps are locked memory, and libbpf raises the limit of that
-# What the verifier or libbpf say when the kernel is too old for a program, rather than the program wrong.
-_LACKING: Final = re.compile(
-    r"unknown func|invalid func|invalid CO-RE|cannot use helper|not found in kernel BTF|"
-    r"BPF_STX uses reserved fields"  # of an atomic operation that gives the old value, before Linux 5.12
-)
+# What the verifier or libbpf say when the kernel is too old for a program, rather than the program wrong: in words.
+_LACKING: Final = {
+    re.compile(r"unknown func|invalid func|cannot use helper"): "it lacks a helper that the program calls",
+    re.compile(r"invalid CO-RE|not found in kernel BTF"): "it lacks a type or member that the program reads",
+    re.compile(r"BPF_STX uses reserved fields"): "atomic operations that give the old value came with Linux 5.12",
+    re.compile(r"number of funcs in func_info"): "helpers that call back into the program came with Linux 5.13",
+}
 _SYS: Final = Path("/sys")
 _PROGRAM: Final = re.compile(r"prog '([^']+)'")
 
@@ -54,6 +56,11 @@ def _missing_capabilities() -> list[str]:
     if release and (int(release[1]), int(release[2])) < _OWN_ACCOUNT:
         needed.add("CAP_SYS_RESOURCE")
     return sorted(needed - held)
+
+
+def _lacking(log: str) -> str:
+    """What the kernel is too old for, by what the verifier said; empty where it says nothing of the kind."""
+    return next((words for said, words in _LACKING.items() if said.search(log)), "")
 
 
 class Link:
@@ -260,18 +267,19 @@ class BpfObject:
         lines = [line for line in log.splitlines() if line.strip() and not line.startswith("processed ")]
         last = lines[-1].strip() if lines else next(iter(self._library.said), "no reason given")
         subject = f"{self.path} program {named} ({self.programs[named]})" if named in self._programs else self.path
-        if lines and code != -errno.EPERM and not _LACKING.search(log):
+        lacking = _lacking(log)
+        if lines and code != -errno.EPERM and not lacking:
             return SourceError(subject, "a program that the verifier accepts", last)
         if code == -errno.EPERM and (missing := _missing_capabilities()):
             hint = f"run as root or with {' and '.join(missing)}"
         elif code == -errno.EPERM:
             hint = "this kernel forbids programs of this kind even to root (hardened or locked down)"
         elif self._btf is not None:
-            hint = f"is {self._btf} the BTF of the running kernel?"
+            hint = " or ".join(filter(None, [lacking, f"is {self._btf} the BTF of the running kernel?"]))
         elif not VMLINUX.exists():
             hint = f"it needs {VMLINUX}, so a kernel built with CONFIG_DEBUG_INFO_BTF"
         else:
-            hint = "a newer kernel may have it"
+            hint = lacking or "a newer kernel may have it"
         return UnsupportedError(f"{subject} is refused by the kernel ({self._library.reason(code)}): {last}; {hint}")
 
     def attach(self, program: str) -> Link:

@@ -103,7 +103,7 @@ def test_where_there_is_nothing_the_advice_fits_the_distribution(machine: Machin
     found = search(machine, tmp_path / "sys")
 
     assert found.path is None
-    assert f"yum install kernel-debuginfo-{RELEASE}" in found.advice
+    assert f"yum install --enablerepo='*debug*' kernel-debuginfo-{RELEASE}" in found.advice
     assert f"FOLDER/anolis/8.8/x86_64/{RELEASE}.btf.tar.xz" in found.advice
 
 

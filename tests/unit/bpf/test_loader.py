@@ -35,3 +35,20 @@ def test_missing_capabilities_are_those_of_this_kernel(
     monkeypatch.setattr(loader, "_STATUS", str(tmp_path / "status"))
     monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=release))
     assert loader._missing_capabilities() == missing
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("invalid func unknown#184", "it lacks a helper that the program calls"),
+        ("<invalid CO-RE relocation>", "it lacks a type or member that the program reads"),
+        ("BPF_STX uses reserved fields", "atomic operations that give the old value came with Linux 5.12"),
+        (
+            "number of funcs in func_info doesn't match number of subprogs",
+            "helpers that call back into the program came with Linux 5.13",
+        ),
+        ("R1 invalid mem access 'inv'", ""),
+    ],
+)
+def test_a_kernel_that_is_too_old_is_told_from_a_program_that_is_wrong(log: str, words: str) -> None:
+    assert loader._lacking(f"some line before\n{log}\nprocessed 0 insns\n") == words
