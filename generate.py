@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Write bundle/ from the declarations: dashboards, scrape configurations, alerts and the reference.
 
+`generate.py push grafana` brings them into a running server; see `generate.py push --help`.
+
 Needs neither root nor Linux; the same declarations give the same bytes on every machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
     package.__name__: package.files for package in (dashboards, scrape, alerts, docs)
 }
+# Imported when named: the clients are slow to import, and some are optional.
+PUSHES = {"grafana": ("dashboards.push.command", "Create or update the folder and the dashboards of a Grafana.")}
+NAMINGS = [naming.value for naming in Naming]
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
@@ -47,26 +53,56 @@ def known(kind: str, word: str, words: Collection[str]) -> str:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line. Raises UsageError."""
-    namings = [naming.value for naming in Naming]
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
     add("--out", type=Path, default=BUNDLE, metavar="DIR", help="folder to write (default bundle/)")
-    add("--naming", default=namings[0], help=f"family of metric names: {' or '.join(namings)} (default %(default)s)")
+    add("--naming", default=NAMINGS[0], help=f"family of metric names: {' or '.join(NAMINGS)} (default %(default)s)")
     add("--only", default=",".join(SUBJECTS), help="subjects, separated by commas (default %(default)s)")
     add("--check", action="store_true", help="write nothing; exit 1 and name each file that differs")
     add("--grafana", default="", metavar="URL", help="where dashboard links of alerts lead (default: relative)")
     add("--runbooks", default="docs/runbooks", metavar="URL", help="where runbook links lead (default %(default)s)")
+    chosen = understood(parser, arguments)
+    chosen.only = [known("subject", word, SUBJECTS) for word in chosen.only.split(",")]
+    return chosen
+
+
+def push(arguments: list[str]) -> int:
+    """Run `push`. Returns 0 when all is there, 1 when something was left alone or failed. Raises NetExporterError."""
+    parser = Parser(prog="generate.py push", description="Bring the bundle into a running server.", allow_abbrev=False)
+    targets = parser.add_subparsers(dest="target", metavar="TARGET", required=True)
+    target = next(iter(arguments), "")
+    if target and target not in ("-h", "--help"):
+        known("target", target, PUSHES)
+    for name, (module, summary) in PUSHES.items():
+        below = targets.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        add = below.add_argument
+        add("--plan", action="store_true", help="show what would be done, and do nothing")
+        add("--json", action="store_true", help="show plan and result as JSON")
+        add(
+            "--naming", default=NAMINGS[0], help=f"family of metric names: {' or '.join(NAMINGS)} (default %(default)s)"
+        )
+        if name == target:
+            command = importlib.import_module(module)
+            command.declare(below)
+    chosen = understood(parser, arguments)
+    code: int = command.run(chosen)
+    return code
+
+
+def understood(parser: Parser, arguments: list[str]) -> argparse.Namespace:
+    """What the arguments say, with the naming as a value. Raises UsageError with the nearest word."""
     chosen, unknown = parser.parse_known_args(arguments)
     for word in unknown:
         known("option", word, [f"--{name.replace('_', '-')}" for name in vars(chosen)])
-    chosen.only = [known("subject", word, SUBJECTS) for word in chosen.only.split(",")]
-    chosen.naming = Naming(known("naming", chosen.naming, namings))
+    chosen.naming = Naming(known("naming", chosen.naming, NAMINGS))
     return chosen
 
 
 def main(arguments: list[str]) -> int:
     """Run. Returns the exit code: 0 done, 1 the bundle is not up to date, 2 wrong usage or declaration."""
     try:
+        if arguments[:1] == ["push"]:
+            return push(arguments[1:])
         chosen = parse(arguments)
         links = {"alerts": (Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/")),)}
         made = {

@@ -31,6 +31,13 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
     return found
 
 
+def boards(registry: Registry, naming: Naming, *, old: bool) -> list[Json]:
+    """The provisionable form of every board, for Grafana 7.0 to 8.3 or for later ones."""
+    tag = _TAG + registry.fingerprint()
+    render = legacy.render if old else modern.render
+    return [_tagged(render(board, naming), tag) for board in catalogue.boards(registry)]
+
+
 def index(registry: Registry) -> dict[str, list[str]]:
     """For each metric, by its kubeskoop name, the panels that show it: `Board > Panel`, in order of boards."""
     found: dict[str, list[str]] = {}
