@@ -37,7 +37,8 @@ _counter = partial(
 
 TOTAL = _counter(
     name="total",
-    help="Segments sent again since the exporter began to watch, SYN and SYN-ACK included.",
+    help="Segments sent again since the exporter began to watch, SYN and SYN-ACK included; without what this node's "
+    "own queues refused, which tcpext_tcpretransfail counts.",
     advice="Look at the kinds: rto costs the most time, syn and synack mean that no connection comes about.",
 )
 SEGMENTS = _counter(

@@ -12,7 +12,7 @@ from exporter.bpf.btf import BtfKind
 from exporter.bpf.kernel_btf import VMLINUX, KernelBtf
 from exporter.model.event import Connection
 from exporter.probes.tcpretrans import RETRANSMISSION
-from tests.bpf.test_tcpretrans import FAMILIES, abandon, address_of_right, drop, kernel, start_connecting
+from tests.bpf.test_tcpretrans import FAMILIES, abandon, address_of_right, drop, sent_again, start_connecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,15 +52,15 @@ def test_a_syn_that_the_firewall_dropped_is_told_as_the_same_segment(
     drop(pair.right)
     begun = [start_connecting(pair.left, address_of_right(pair, family), 80 + number) for number in range(7)]
     names = [ends(each.getsockname(), (address_of_right(pair, family), 80 + at)) for at, each in enumerate(begun)]
-    until(lambda: kernel(pair.left).get("TcpRetransSegs", 0) >= 14)
+    until(lambda: sent_again(pair.left) >= 14)
     abandon(*begun)
     found = watched.of(pair.left)
 
-    assert len(found) == kernel(pair.left)["TcpRetransSegs"]
+    assert len(found) == sent_again(pair.left)
     assert {event.type for event in found} == {RETRANSMISSION}
     assert {event.connection for event in found} == set(names)
     assert {facts(event) for event in found} == {("syn", 1, "segment", FIREWALL, "TCP_SYN_SENT", "eth0")}
-    assert {900 <= int(event.values[4]) <= 2500 for event in found} == {True}  # the time-outs of a handshake
+    assert {int(event.values[4]) >= 900 for event in found} == {True}  # the time-out of a handshake
 
 
 def test_a_syn_ack_that_the_client_dropped_is_told_by_the_server(
@@ -98,7 +98,7 @@ def test_what_was_lost_elsewhere_has_no_evidence_and_a_loss_beside_it_is_the_con
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     hide(pair, hidden=True)
     client.sendall(bytes(50))
-    until(lambda: kernel(pair.left).get("TcpRetransSegs", 0) >= 1)
+    until(lambda: sent_again(pair.left) >= 1)
     elsewhere = watched.of(pair.left)
     drop(pair.right)
     hide(pair, hidden=False)
@@ -121,13 +121,13 @@ def test_what_is_told_and_what_is_suppressed_make_up_what_is_counted(
     watched = watch_events("tcpretrans", events_per_second=rate)
     drop(pair.right)
     begun = [start_connecting(pair.left, pair.right4, 80) for _ in range(101)]
-    until(lambda: kernel(pair.left).get("TcpRetransSegs", 0) >= 101)
+    until(lambda: sent_again(pair.left) >= 101)
     abandon(*begun)
     here = watched.of(pair.left)
     everywhere = watched.occurred()
     told_or_not = sum(int(event.values[1]) for event in watched.told) + watched.counted("events_suppressed_total")
 
-    counted = kernel(pair.left)["TcpRetransSegs"]
+    counted = sent_again(pair.left)
     assert counted >= 101
     assert (len(here) == counted) == (rate > 1)
     assert watched.counted("events_lost_total") == 0
