@@ -16,7 +16,7 @@ test: setup lint ## every check and every test
 	$(BIN)/python generate.py --check
 	$(BIN)/python -m pytest
 
-vmtest: setup ## the tests in stock kernels; KERNEL=6.1 for one of them, all for docs/reference/kernels.json
+vmtest: setup ## the tests in stock kernels, for docs/reference/kernels.json; KERNEL=6.1 for one of them
 	$(BIN)/python -m tests.vm $(addprefix --kernel ,$(KERNEL))
 
 setup: .venv/.ready ## virtual environment, pinned dependencies, system packages where we are root, eBPF programs

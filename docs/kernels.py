@@ -14,35 +14,51 @@ if TYPE_CHECKING:
 REPORT: Final = Path(__file__).parent / "reference" / "kernels.json"
 
 _WORDS: Final = {"ok": "yes", "no_data": "yes, nothing to count", "unsupported": "no"}
+_TYPES: Final = {"kernel": "", "headers": ", types from headers", "nothing": ", no types"}
 
 
-def pages(registry: Registry) -> dict[str, str]:
+def pages(registry: Registry, path: Path = REPORT) -> dict[str, str]:
     """The page by its path; none before the first report."""
-    if not REPORT.exists():
+    if not path.exists():
         return {}
-    report = json.loads(REPORT.read_text("utf-8"))
-    kernels = report["kernels"]
-    head = ("probe", *(each["kernel"] for each in kernels))
-    rows = [(spec.name, *(_cell(each["probes"], spec.name) for each in kernels)) for spec in registry.probes]
+    guests = json.loads(path.read_text("utf-8"))["kernels"]
+    head = ("probe", *map(_guest, guests))
+    rows = [(spec.name, *(_cell(each["probes"], spec.name) for each in guests)) for spec in registry.probes]
     tests = [
-        (each["release"], str(each["passed"]), str(len(each["failed"])), str(sum(each["skipped"].values())))
-        for each in kernels
+        (
+            _guest(each),
+            each["release"],
+            each["date"],
+            str(each["passed"]),
+            str(len(each["failed"])),
+            str(sum(each["skipped"].values())),
+        )
+        for each in guests
     ]
-    reasons = sorted({(reason, each["kernel"]) for each in kernels for reason in each["skipped"]})
+    failed = [(test, _guest(each)) for each in guests for test in each["failed"]]
+    reasons = sorted({(reason, _guest(each)) for each in guests for reason in each["skipped"]})
     return {
         "kernels.md": page(
             "Kernels",
-            f"What stock kernels of Debian made of each probe on {report['date']}, measured by `make vmtest`. Of other "
-            "kernels `net-exporter check` tells what runs, and what would have to change for the rest.",
+            "What stock kernels of Debian made of each probe, measured by `make vmtest`. Of other kernels "
+            "`net-exporter check` tells what runs, and what would have to change for the rest. A kernel that does not "
+            "tell its types (BTF) runs the same programs with types from its headers, and without either all that "
+            "needs no program.",
             table(head, rows),
             "Where a probe hooks into the kernel it is told how: of several ways the best that the kernel offers.",
             "## Tests",
             "Programs, layouts and namespaces, on the same kernels.",
-            table(("kernel", "passed", "failed", "skipped"), tests),
+            table(("kernel", "release", "date", "passed", "failed", "skipped"), tests),
+            "What failed:" if failed else "",
+            table(("test", "kernel"), failed) if failed else "",
             "What was skipped, and why:",
             table(("reason", "kernels"), [(reason, _together(reason, reasons)) for reason in dict(reasons)]),
         )
     }
+
+
+def _guest(report: dict[str, Any]) -> str:
+    return f"{report['kernel']}{_TYPES[report['types']]}"
 
 
 def _together(reason: str, reasons: list[tuple[str, str]]) -> str:

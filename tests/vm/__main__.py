@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import json
 import shlex
 import signal
 import sys
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter import registry
 from tests.bpf import compiling
-from tests.vm import kernels, machine, matrix
+from tests.vm import kernels, machine, matrix, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +23,16 @@ REPORT = Path("docs/reference/kernels.json")
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.vm",
-        description="Run the tests in stock kernels and write docs/reference/kernels.json, or run one command there.",
-        epilog="example: python -m tests.vm --kernel 6.1 -- net-exporter check",
+        description="Run the tests in stock kernels and keep what came out in docs/reference/kernels.json, "
+        "or run one command there.",
+        epilog="example: python -m tests.vm --kernel 6.1 -- .venv/bin/net-exporter check",
     )
     parser.add_argument("--kernel", action="append", help=f"a series, may be repeated (default: {kernels.MATRIX})")
-    parser.add_argument("--seconds", type=float, default=1200, help="most time for each kernel (default: %(default)s)")
-    parser.add_argument("--hide-btf", action="store_true", help="take /sys/kernel/btf away")
-    parser.add_argument("--headers", action="store_true", help="with the headers of the kernel in /usr/src")
-    parser.add_argument("--nic", action="store_true", help="with a virtio network card")
+    parser.add_argument(
+        "--types", choices=tuple(rows.TESTS), help="who tells the kernel's types (default: as in the matrix)"
+    )
+    parser.add_argument("--seconds", type=float, default=3600, help="most time for each guest (default: %(default)s)")
+    parser.add_argument("--nic", action="store_true", help="with a virtio network card, which tests always have")
     parser.add_argument("command", nargs="*", help="what to run instead of the tests")
     return parser.parse_args()
 
@@ -44,33 +44,30 @@ def main() -> int:
     if lacking := machine.missing():
         print(f"no guests here: {lacking}", file=sys.stderr)
         return 1
-    if not arguments.command:
-        compiling.compile_all()
-    tests = matrix.TESTS
-    if arguments.hide_btf:
-        tests = matrix.BY_HEADERS if arguments.headers else matrix.WITHOUT_TYPES
-    reports, wrong = [], 0
-    for wanted in arguments.kernel or kernels.MATRIX:
-        kernel = kernels.get(wanted, headers=arguments.headers)
-        print(f"{kernel.release}:", flush=True)
-        result = machine.run(
-            kernel,
-            shlex.join(arguments.command) if arguments.command else matrix.command(" ".join(tests)),
-            seconds=arguments.seconds,
-            hide_btf=arguments.hide_btf,
-            nic=arguments.nic or not arguments.command,
-            watch=_progress(),
-        )
-        if arguments.command:
-            print(result.output, end="")
-            wrong += result.status != 0
-            continue
-        found = matrix.report(kernel, result)
-        reports.append(found)
-        wrong += _tell(found, result)
-    if reports and not arguments.kernel:
-        _write(reports)
-    return 1 if wrong else 0
+    if arguments.command:
+        wanted = rows.chosen(arguments.kernel, arguments.types or rows.KERNEL)
+        return max(_run(row, shlex.join(arguments.command), arguments) for row in wanted)
+    compiling.compile_all()
+    return max(_test(row, arguments.seconds) for row in rows.chosen(arguments.kernel, arguments.types))
+
+
+def _run(row: rows.Row, command: str, arguments: argparse.Namespace) -> int:
+    kernel = kernels.get(row.kernel, headers=row.types == rows.HEADERS)
+    print(f"{kernel.release}:", flush=True)
+    hide = row.types != rows.KERNEL
+    result = machine.run(kernel, command, seconds=arguments.seconds, hide_btf=hide, nic=arguments.nic)
+    print(result.output, end="")
+    return int(result.status != 0)
+
+
+def _test(row: rows.Row, seconds: float) -> int:
+    kernel = kernels.get(row.kernel, headers=row.types == rows.HEADERS)
+    print(f"{kernel.release}, types told by {row.types}:", flush=True)
+    command, hide = matrix.command(rows.TESTS[row.types]), row.types != rows.KERNEL
+    result = machine.run(kernel, command, seconds=seconds, hide_btf=hide, nic=True, watch=_progress())
+    found = matrix.report(row, kernel, result)
+    matrix.kept(REPORT, found)
+    return int(_tell(found, result))
 
 
 def _progress() -> Callable[[Path], None]:
@@ -91,13 +88,6 @@ def _tell(found: dict[str, Any], result: machine.Result) -> bool:
     if wrong:
         print(result.output[-4000:], result.console[-2000:] if result.status is None else "", sep="\n")
     return bool(wrong)
-
-
-def _write(reports: list[dict[str, Any]]) -> None:
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({"date": today, "kernels": reports}, indent=1, ensure_ascii=False) + "\n")
-    print(f"wrote {REPORT}")
 
 
 if __name__ == "__main__":

@@ -2,61 +2,59 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.vm import rows
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.model.probe import ProbeSpec
     from exporter.registry import Registry
     from tests.vm.kernels import Kernel
     from tests.vm.machine import Result
+    from tests.vm.rows import Row
 
-TESTS: Final = ("tests/netns", "tests/bpf", "tests/unit/sources/test_conntrack.py")
-# What must count the same where the kernel's headers, rather than the kernel, tell its types; and where nobody does.
-_NAMED: Final = (
-    "packetloss", "tcpreset", "tcpretrans", "softirq", "socketlatency", "kernellatency", "virtcmdlatency",
-)  # fmt: skip
-BY_HEADERS: Final = (
-    *(f"tests/bpf/test_{name}.py" for name in _NAMED),
-    # Open: in emulated 5.10 and 6.1 its one long wait is not among those counted, while it is on 6.18.
-    "--deselect=tests/bpf/test_socketlatency.py::test_a_peer_that_closes_its_window_lets_written_data_wait",
-)
-WITHOUT_TYPES: Final = ("tests/netns/test_tcp.py", "tests/netns/test_neigh.py", "tests/netns/test_sock_diag.py")
 # What a probe may lack in a guest whatever its kernel.
 _HARDWARE: Final = {"rdma": "guests have no RDMA device"}
 _MODULES: Final = "ip_vs nf_conntrack nf_conntrack_netlink virtio_net loop"
+_SOURCES: Final = {rows.KERNEL: "kernel", rows.HEADERS: "headers", rows.NOTHING: ""}  # as `net-exporter check` tells
 
 
-def command(tests: str = " ".join(TESTS)) -> str:
+def command(tests: Iterable[str]) -> str:
     """What runs inside: everything that may be there is loaded, each probe is tried, and then the tests."""
     return (
         f"for module in {_MODULES}; do modprobe -q $module; done\n"
         "echo 1 >/proc/sys/net/netfilter/nf_conntrack_acct\n"
         ".venv/bin/net-exporter check --json >/run/job/check.json 2>/run/job/check.log\n"
-        f"VM_OUTCOMES=/run/job/tests.jsonl .venv/bin/python -m pytest -p no:cacheprovider -p tests.vm.outcomes {tests}"
+        "VM_OUTCOMES=/run/job/tests.jsonl "
+        f".venv/bin/python -m pytest -p no:cacheprovider -p tests.vm.outcomes {' '.join(tests)}"
     )
 
 
-def report(kernel: Kernel, result: Result) -> dict[str, Any]:
+def report(row: Row, kernel: Kernel, result: Result) -> dict[str, Any]:
     """Plain values for kernels.json: outcome of each probe, and of the tests."""
     here = f"{Path.cwd()}/"
     tests = [json.loads(line.replace(here, "")) for line in result.files.get("tests.jsonl", "").splitlines()]
     check = json.loads(result.files.get("check.json", "").replace(here, "") or "{}")
     skipped = Counter(test["reason"].removeprefix("Skipped: ") for test in tests if test["outcome"] == "skipped")
     return {
-        "kernel": kernel.wanted,
+        "kernel": row.kernel,
+        "types": row.types,
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "release": kernel.release,
         "status": result.status,
-        "types": check.get("btf", {}).get("source", ""),
+        "source": check.get("btf", {}).get("source"),
         "backend": check.get("backend", ""),
-        "probes": [_probe(row) for row in check.get("probes", ())],
+        "probes": [_probe(each) for each in check.get("probes", ())],
         "passed": sum(test["outcome"] == "passed" for test in tests),
         "failed": [test["test"] for test in tests if test["outcome"] == "failed"],
-        "skipped": dict(skipped),
+        "skipped": dict(sorted(skipped.items())),
     }
 
 
@@ -76,6 +74,8 @@ def complaints(found: dict[str, Any], registry: Registry) -> Iterator[str]:
     """What is wrong with a report; nothing when the kernel is supported as declared."""
     if not found["probes"]:
         yield "net-exporter check told nothing"
+    elif found["source"] != _SOURCES[found["types"]]:
+        yield f"types should be told by {found['types']}, and are by {found['source'] or 'nothing'}"
     if found["status"] is None:
         yield "the guest ended before its command did"
     elif found["status"]:
@@ -86,11 +86,25 @@ def complaints(found: dict[str, Any], registry: Registry) -> Iterator[str]:
         name, status = row["probe"], row["status"]
         if status in ("failed", "timed_out"):
             yield f"{name} is {status}: {row['reason']}"
-        declared = status == "unsupported" and name not in _HARDWARE and release >= registry.probe(name).since
-        if declared:
+        if status == "unsupported" and not _may_lack(registry.probe(name), release, found["types"]):
             yield f"{name} is unsupported though it is said to run on this kernel: {row['reason']}"
+
+
+def _may_lack(spec: ProbeSpec, release: tuple[int, int], types: str) -> bool:
+    if spec.name in _HARDWARE or release < spec.since:
+        return True
+    return types == rows.NOTHING and spec.since > (0, 0)  # those that ask for a kernel have programs
 
 
 def _number(release: str) -> tuple[int, int]:
     major, minor = re.findall(r"\d+", release)[:2]
     return int(major), int(minor)
+
+
+def kept(path: Path, found: dict[str, Any]) -> None:
+    """Put a report in its place among the last ones of the other rows; those of no row of the matrix are left out."""
+    before = json.loads(path.read_text("utf-8"))["kernels"] if path.exists() else []
+    by_row = {(each["kernel"], each["types"]): each for each in (*before, found)}
+    reports = [by_row[row] for row in rows.ROWS if row in by_row]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"kernels": reports}, indent=1, ensure_ascii=False) + "\n")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter import registry
 from tests.bpf import compiling
-from tests.vm import kernels, machine, matrix
+from tests.vm import kernels, machine, matrix, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The oldest kernel with everything that probes ask for at least, and what is to come; the others: make vmtest.
 AFFORDED = ("5.10", "newest")
@@ -54,9 +59,11 @@ def test_a_series_that_debian_does_not_have_is_named_in_the_error() -> None:
         kernels.newest(NAMES, "4.18")
 
 
-def result_of(rows: list[dict[str, object]], tests: list[dict[str, object]], status: int | None = 0) -> machine.Result:
+def result_of(
+    told: list[dict[str, object]], tests: list[dict[str, object]], status: int | None = 0, source: str = "kernel"
+) -> machine.Result:
     """A guest in which `check` and the tests told this."""
-    check = {"kernel": "6.1.0", "btf": {"source": "kernel"}, "backend": "core", "probes": rows}
+    check = {"kernel": "6.1.0", "btf": {"source": source}, "backend": "core", "probes": told}
     files = {"check.json": json.dumps(check), "tests.jsonl": "".join(f"{json.dumps(test)}\n" for test in tests)}
     return machine.Result(status, "", "", 60.0, files)
 
@@ -76,11 +83,14 @@ def test_a_report_has_outcomes_and_no_durations() -> None:
         {"test": "c", "outcome": "failed", "seconds": 2.5, "reason": "assert"},
     ]
     result = result_of([row_of("tcp")], tests, status=1)
-    assert matrix.report(kernels.Kernel("6.1", "6.1.0-56-cloud-amd64", kernels.CACHE), result) == {
+    found = matrix.report(rows.Row("6.1", rows.KERNEL), kernels.Kernel("6.1", "6.1.0-56", kernels.CACHE), result)
+    assert dt.date.fromisoformat(found.pop("date"))
+    assert found == {
         "kernel": "6.1",
-        "release": "6.1.0-56-cloud-amd64",
-        "status": 1,
         "types": "kernel",
+        "release": "6.1.0-56",
+        "status": 1,
+        "source": "kernel",
         "backend": "core",
         "probes": [{"probe": "tcp", "status": "ok", "reason": "", "hooks": ["tp_btf/a"]}],
         "passed": 1,
@@ -91,7 +101,7 @@ def test_a_report_has_outcomes_and_no_durations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "status", "complaint"),
+    ("told", "status", "complaint"),
     [
         ([row_of("tcp")], 0, None),
         ([row_of("rdma", "unsupported", "no device")], 0, None),
@@ -104,12 +114,67 @@ def test_a_report_has_outcomes_and_no_durations() -> None:
     ],
 )
 def test_what_a_kernel_should_do_and_does_not_is_a_complaint(
-    rows: list[dict[str, object]], status: int | None, complaint: str | None
+    told: list[dict[str, object]], status: int | None, complaint: str | None
 ) -> None:
-    found = matrix.report(kernels.Kernel("5.10", "5.10.0-46-cloud-amd64", kernels.CACHE), result_of(rows, [], status))
-    complaints = list(matrix.complaints(found, registry.load()))
+    assert_complaints(rows.KERNEL, result_of(told, [], status), complaint)
+
+
+@pytest.mark.parametrize(
+    ("types", "source", "told", "complaint"),
+    [
+        (rows.NOTHING, "", row_of("tcprtt", "unsupported", "no types"), None),
+        (rows.NOTHING, "", row_of("tcp", "unsupported", "no types"), "tcp is unsupported though"),
+        (rows.NOTHING, "headers", row_of("tcp"), "types should be told by nothing, and are by headers"),
+        (rows.HEADERS, "", row_of("tcp"), "types should be told by headers, and are by nothing"),
+        (rows.HEADERS, "headers", row_of("tcprtt", "unsupported", "no hook"), "tcprtt is unsupported though"),
+    ],
+)
+def test_without_types_only_programs_may_be_lacking(
+    types: str, source: str, told: dict[str, object], complaint: str | None
+) -> None:
+    assert_complaints(types, result_of([told], [], source=source), complaint)
+
+
+def assert_complaints(types: str, result: machine.Result, complaint: str | None) -> None:
+    kernel = kernels.Kernel("5.10", "5.10.0-46-cloud-amd64", kernels.CACHE)
+    complaints = list(matrix.complaints(matrix.report(rows.Row("5.10", types), kernel, result), registry.load()))
     assert len(complaints) == (complaint is not None)
     assert all(told.startswith(complaint or "") for told in complaints)
+
+
+def test_a_kept_report_replaces_the_one_of_its_row_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "reference" / "kernels.json"
+    for kernel, types, passed in [
+        ("newest", rows.KERNEL, 1),
+        ("5.10", rows.NOTHING, 2),
+        ("4.4", rows.KERNEL, 3),
+        ("5.10", rows.KERNEL, 4),
+        ("newest", rows.KERNEL, 5),
+    ]:
+        matrix.kept(path, {"kernel": kernel, "types": types, "passed": passed})
+    assert json.loads(path.read_text()) == {
+        "kernels": [
+            {"kernel": "5.10", "types": "kernel", "passed": 4},
+            {"kernel": "newest", "types": "kernel", "passed": 5},
+            {"kernel": "5.10", "types": "nothing", "passed": 2},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "types", "expected"),
+    [
+        (None, None, rows.ROWS),
+        (["6.12"], None, (("6.12", "kernel"),)),
+        (["5.10"], None, (("5.10", "kernel"), ("5.10", "headers"), ("5.10", "nothing"))),
+        (["5.10", "6.7"], "headers", (("5.10", "headers"), ("6.7", "headers"))),
+        (["6.7"], None, (("6.7", "kernel"),)),
+    ],
+)
+def test_a_kernel_is_run_in_each_way_of_the_matrix_unless_one_is_asked_for(
+    wanted: list[str] | None, types: str | None, expected: tuple[tuple[str, str], ...]
+) -> None:
+    assert rows.chosen(wanted, types) == expected
 
 
 @pytest.mark.parametrize("wanted", AFFORDED)
@@ -121,7 +186,7 @@ def test_programs_load_and_count_on_a_stock_kernel(wanted: str) -> None:
     except (subprocess.CalledProcessError, LookupError) as error:
         pytest.skip(f"no stock kernel can be fetched: {error}")
     compiling.compile_all()
-    result = machine.run(kernel, matrix.command(" ".join(EXACT)), seconds=MOST_SECONDS, nic=True)
-    found = matrix.report(kernel, result)
+    result = machine.run(kernel, matrix.command(EXACT), seconds=MOST_SECONDS, nic=True)
+    found = matrix.report(rows.Row(wanted, rows.KERNEL), kernel, result)
     assert list(matrix.complaints(found, registry.load())) == [], result.output[-4000:] + result.console[-2000:]
     assert found["passed"] > 0
