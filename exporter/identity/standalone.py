@@ -45,7 +45,7 @@ def hidden(env: Env) -> int:
     for name in os.listdir(env.proc):
         if name.isdecimal() and name != "1":
             try:
-                os.readlink(f"{env.proc}/{name}/ns/net")
+                netns.link_text(f"{env.proc}/{name}/ns/net")
             except PermissionError:
                 count += 1
             except OSError:

@@ -8,6 +8,7 @@ descriptor of the namespace would keep a deleted pod's namespace, and the veth t
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import threading
 from contextlib import contextmanager
@@ -32,12 +33,20 @@ CLONE_NEWNET = 0x40000000
 _MOST_DOORS = 4  # processes tried, as the first may have ended since they were listed while others live on
 
 
+def link_text(link: str) -> str:
+    """What a /proc/<pid>/ns/net link says. Raises OSError when the process ended or may not be looked at."""
+    text = os.readlink(link)
+    if not text:  # so Linux 5.10 refuses to tell
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), link)
+    return text
+
+
 def inode_of(link: str) -> int:
     """Inode of the namespace behind a /proc/<pid>/ns/net link.
 
-    Read from the link's text, so that it also works on a captured tree. Raises OSError when the process ended.
+    Read from the link's text, so that it also works on a captured tree. Raises OSError as `link_text`, SourceError.
     """
-    text = os.readlink(link)
+    text = link_text(link)
     try:
         return int(text.removeprefix("net:[").removesuffix("]"))
     except ValueError as error:

@@ -112,3 +112,14 @@ def test_every_name_is_text_and_no_two_are_alike(paths: dict[int, str], names: d
 def test_processes_that_may_not_be_looked_at_are_counted(tmp_path: Path) -> None:
     env = _env(tmp_path, {"1": HOST_INODE, "3": 200})
     assert standalone.hidden(env) == 0
+
+
+def test_links_that_an_old_kernel_shows_empty_are_of_processes_that_may_not_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux 5.10 gives those without the privilege an empty text, where later ones say that it is not permitted."""
+    env = _env(tmp_path, {"1": HOST_INODE, "3": 200, "5": 300})
+    readlink = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda link: readlink(link) if "/5/" in link else "")
+    assert standalone.hidden(env) == 1
+    assert standalone.discover(env) == (NetnsRef(Pod("", "", 0), ()), NetnsRef(Pod("standalone", "ns300", 300), (5,)))
