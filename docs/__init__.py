@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from docs import alerting, boards, events, kernels, metrics, probes
+from docs import alerting, boards, events, kernels, metrics, probes, schema
 from docs.uses import uses
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
         **alerting.pages(naming),
         **boards.pages(registry),
         **kernels.pages(registry),
+        "configuration.schema.json": schema.text(registry),
     }
     written = {f"docs/{path}": text.encode() for path, text in pages.items()}
     written["index.json"] = (json.dumps(used, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The `net-exporter` command line: run, once, check, list, explain."""
+"""The `net-exporter` command line: run, once, check, list, config, explain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter import __version__, app, config, registry
 from exporter.bpf import features, objects, running
-from exporter.cli import reports
+from exporter.cli import config_command, reports
 from exporter.cli.arguments import Parser, add_commands, check_command
 from exporter.cli.command import execute
 from exporter.cli.explain import explain, explain_plain
@@ -29,6 +29,7 @@ COMMANDS = {
     "once": "Do one cycle and print the exposition.",
     "check": "Do one cycle of every probe and say how each ended, why, and what it needs.",
     "list": "Print the registry: every metric that can be collected.",
+    "config": "Show, check or translate a configuration.",
     "explain": "Say what a metric measures, where it comes from and what to do when it rises.",
 }
 
@@ -46,6 +47,8 @@ def parser() -> Parser:
         command.add_argument(
             "--backend", choices=("auto", "core", "bcc"), help="overrides ebpf.backend (default: auto)"
         )
+        config_command.add_set(command)
+    config_command.add_actions(commands["config"])
     commands["run"].add_argument(
         "--listen", metavar="ADDR:PORT", help="address of the endpoint (default: 0.0.0.0:9102)"
     )
@@ -76,7 +79,7 @@ def _trees(options: Namespace) -> tuple[str, str]:
 
 
 def _run(options: Namespace, known: Registry) -> None:
-    settings = config.load(known, options.config, listen=options.listen, backend=options.backend)
+    settings = config.load(known, options.config, listen=options.listen, backend=options.backend, chosen=options.chosen)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
     )
@@ -84,7 +87,9 @@ def _run(options: Namespace, known: Registry) -> None:
 
 
 def _once(options: Namespace, known: Registry) -> None:
-    parts = app.assemble(config.load(known, options.config, backend=options.backend), known, *_trees(options))
+    parts = app.assemble(
+        config.load(known, options.config, backend=options.backend, chosen=options.chosen), known, *_trees(options)
+    )
     snapshot = parts.schedule.cycle()
     sys.stdout.buffer.write(parts.answers.get(snapshot, Format.TEXT, compressed=False))
     sys.stdout.flush()
@@ -92,7 +97,9 @@ def _once(options: Namespace, known: Registry) -> None:
 
 
 def _check(options: Namespace, known: Registry) -> None:
-    settings = config.with_event_probes(config.load(known, options.config, backend=options.backend))
+    settings = config.with_event_probes(
+        config.load(known, options.config, backend=options.backend, chosen=options.chosen)
+    )
     if options.config is None:
         settings = config.with_probes(settings, known)
     parts = app.assemble(settings, known, *_trees(options))
@@ -126,7 +133,14 @@ def _explain(options: Namespace, known: Registry) -> None:
     print(reports.as_json(explain_plain(known, metric)) if options.json else explain(known, metric))
 
 
-_COMMANDS = {"run": _run, "once": _once, "check": _check, "list": _list, "explain": _explain}
+_COMMANDS = {
+    "run": _run,
+    "once": _once,
+    "check": _check,
+    "list": _list,
+    "config": config_command.execute,
+    "explain": _explain,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter import settings_entries
 from exporter.bpf import types_provider
 from exporter.errors import CollectError, NetExporterError
 from exporter.exposition.answers import Answers
@@ -32,6 +31,7 @@ from exporter.runtime.health import Health
 from exporter.runtime.kernel_scan import KernelScan
 from exporter.runtime.programs import Programs
 from exporter.runtime.schedule import Schedule
+from exporter.settings.entries import defaults
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -126,7 +126,7 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events:
 
 
 def _env(config: Config, proc: str, sys: str, telling: Collection[ProbeSpec]) -> Env:
-    only_events = {spec.name: settings_entries.defaults(spec) for spec in telling if spec.name not in config.options}
+    only_events = {spec.name: defaults(spec) for spec in telling if spec.name not in config.options}
     return Env(
         Path(proc),
         Path(sys),

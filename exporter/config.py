@@ -8,20 +8,19 @@ import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from exporter import settings_entries, settings_file
-from exporter.errors import UsageError
 from exporter.model.event import EventNaming
 from exporter.model.metric import Naming
-from exporter.model.settings import SETTINGS, Setting
-from exporter.registry import nearest
-from exporter.settings_entries import shown
+from exporter.settings import entries as settings_entries
+from exporter.settings.faults import Faults, Place
+from exporter.settings.resolve import DEFAULT, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from exporter.model.probe import ProbeSpec
     from exporter.registry import Registry
-    from exporter.settings_entries import SinkEntry
+    from exporter.settings.entries import SinkEntry
+    from exporter.settings.resolve import Resolved, Value
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _LARGEST_PORT = 65_535
@@ -75,6 +74,7 @@ class Config:
         probes: selected probes, sorted by name.
         options: probe name -> option name -> value, defaults filled in.
         events: of the other half.
+        notes: what was accepted and has no effect, for people.
     """
 
     host: str
@@ -94,28 +94,71 @@ class Config:
     probes: tuple[ProbeSpec, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     events: EventConfig = field(default_factory=EventConfig)
+    notes: tuple[str, ...] = ()
 
 
-def load(registry: Registry, path: str | None, *, listen: str | None = None, backend: str | None = None) -> Config:
-    """Read the file (none: all defaults), let the command line override it, check everything.
+def load(
+    registry: Registry,
+    path: str | None,
+    *,
+    listen: str | None = None,
+    backend: str | None = None,
+    chosen: Sequence[str] = (),
+) -> Config:
+    """Read the file (none: all defaults), let environment and command line override it, check everything.
 
-    Raises UsageError naming the file, the key and the nearest valid one.
+    Args:
+        registry: of all probes and sinks.
+        path: the file; None for none.
+        listen: of the command line, as `listen`.
+        backend: of the command line, as `ebpf.backend`.
+        chosen: further settings of the command line, each as KEY=VALUE.
+
+    Raises:
+        FaultsError: names all that is wrong, each with file, line, key and the nearest valid one.
     """
-    values = _flatten(settings_file.read(path), path) if path is not None else {}
-    settings = {each.key: _value(each, values.get(each.key, each.default), path or "") for each in SETTINGS}
-    host, port = _address(settings["listen"], f"{path}: listen") if listen is None else _address(listen, "--listen")
-    backend = backend or settings["ebpf.backend"]
-    try:
-        probes, options = settings_entries.probes(registry, settings["metrics.probes"])
-        events = _events(registry, settings)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+    faults = Faults()
+    resolved = settle(path, listen=listen, backend=backend, chosen=chosen, faults=faults)
+    config = interpret(registry, resolved, faults)
+    faults.check()
+    return config
+
+
+def settle(
+    path: str | None,
+    *,
+    faults: Faults,
+    listen: str | None = None,
+    backend: str | None = None,
+    chosen: Sequence[str] = (),
+) -> Resolved:
+    """Which value each setting has and who gave it; arguments as of `load`. Raises FaultsError."""
+    overrides = []
+    for text in chosen:
+        key, equals, value = text.partition("=")
+        if not equals:
+            faults.add(
+                Place("--set"), "", f"--set must be KEY=VALUE, for example metrics.interval=10, is {text!r:.200}"
+            )
+        else:
+            overrides.append((key, value, "--set"))
+    named = {"listen": (listen, "--listen"), "ebpf.backend": (backend, "--backend")}
+    overrides += [(key, text, option) for key, (text, option) in named.items() if text is not None]
+    return resolve(path, os.environ, overrides, faults)
+
+
+def interpret(registry: Registry, settings: Resolved, faults: Faults) -> Config:
+    """What the settings mean; what is wrong is added to the faults."""
+    host, port = _address(settings.values["listen"], faults)
+    backend = settings["ebpf.backend"]
+    probes, options = settings_entries.probes(registry, _list(settings, "metrics.probes", faults))
     namings = _NAMINGS[settings["metrics.naming"]]
+    level = settings.values["logLevel"]
     return Config(
         host=host,
         port=port,
-        node=_as_text(settings["node"] or os.environ.get("INSPECTOR_NODENAME") or socket.gethostname()),
-        log_level=settings["logLevel"],
+        node=_as_text(settings["node"] or socket.gethostname()),
+        log_level="debug" if settings["debugmode"] and level.place == DEFAULT else level.value,
         interval=float(settings["metrics.interval"]),
         timestamps=settings["metrics.timestamps"] or Naming.INSPECTOR in namings,
         namings=namings,
@@ -128,14 +171,20 @@ def load(registry: Registry, path: str | None, *, listen: str | None = None, bac
         max_series=int(settings["metrics.maxSeries"]),
         probes=probes,
         options=options,
-        events=events,
+        events=_events(registry, settings, faults),
+        notes=tuple(settings.notes),
     )
 
 
-def _events(registry: Registry, settings: Mapping[str, Any]) -> EventConfig:
-    probes, options = settings_entries.event_probes(registry, settings["event.probes"])
+def _list(settings: Resolved, key: str, faults: Faults) -> settings_entries.List:
+    value = settings.values[key]
+    return settings_entries.List(key, value.value, value.place, faults)
+
+
+def _events(registry: Registry, settings: Resolved, faults: Faults) -> EventConfig:
+    probes, options = settings_entries.event_probes(registry, _list(settings, "event.probes", faults))
     port = int(settings["event.port"])
-    sinks = settings_entries.sinks(registry, settings["event.sinks"], port)
+    sinks = settings_entries.sinks(registry, _list(settings, "event.sinks", faults), port)
     return EventConfig(
         naming=EventNaming(settings["event.naming"]),
         queue=int(settings["event.queue"]),
@@ -146,46 +195,18 @@ def _events(registry: Registry, settings: Mapping[str, Any]) -> EventConfig:
     )
 
 
-def _flatten(content: Mapping[Any, Any], path: str, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings -> dotted keys, each of which must exist."""
-    known = {each.key for each in SETTINGS}
-    sections = {key.rpartition(".")[0] for key in known} - {""}
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        key = f"{prefix}{name}"
-        if key in sections:
-            if not isinstance(value, dict | None):
-                raise UsageError(f"{path}: {key} must be a mapping")
-            flat |= _flatten(value or {}, path, f"{key}.")
-        elif key in known:
-            flat[key] = value
-        else:
-            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, known | sections)}")
-    return flat
-
-
-def _value(setting: Setting, value: Any, path: str) -> Any:  # noqa: ANN401 - what YAML holds is any type
-    where = f"{path}: {setting.key}"
-    wanted = int | float if isinstance(setting.default, float) else type(setting.default)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(setting.default, bool)):
-        raise UsageError(f"{where} must be {setting.kind}, is {shown(value)}")
-    if setting.choices and value not in setting.choices:
-        raise UsageError(f"{where} must be one of {', '.join(setting.choices)}{nearest(str(value), setting.choices)}")
-    if setting.least is not None and not setting.least <= value <= setting.most:
-        raise UsageError(f"{where} must be from {setting.least:g} to {setting.most:.12g}, is {shown(value)}")
-    return value
-
-
 def _as_text(name: str) -> str:
     """An environment variable may hold any bytes; a label is text."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def _address(text: str, where: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
+def _address(given: Value, faults: Faults) -> tuple[str, int]:
+    host, colon, port = given.value.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not _PORT.fullmatch(port) or int(port) > _LARGEST_PORT:
-        raise UsageError(f"{where} must be ADDRESS:PORT, for example 0.0.0.0:9102, is {text!r}")
+        text = f"{given.spelled} must be ADDRESS:PORT, for example 0.0.0.0:9102, is {given.value!r}"
+        faults.add(given.place, given.spelled, text)
+        return "", 0
     return host or "0.0.0.0", int(port)
 
 

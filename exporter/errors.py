@@ -7,6 +7,11 @@ Everything a user may see derives from `NetExporterError`; the command line prin
 class NetExporterError(Exception):
     """Base of all errors that carry a message for the user."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, a line for each thing that is wrong."""
+        return (str(self),)
+
 
 class UsageError(NetExporterError):
     """A wrong option, probe name or configuration key; exit code 2, nothing started."""

@@ -18,7 +18,7 @@ from exporter.errors import DeclarationError, UsageError
 from exporter.events import record
 from exporter.model import health
 from exporter.model.metric import IDENTITY_LABELS, Kind, Metric, Naming, Scope
-from exporter.model.probe import ProbeSpec
+from exporter.model.probe import ProbeSpec, option_spelling
 from exporter.sinks.context import SinkSpec
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.model.event import EventType
 
 _SHORTEST_PART = 3  # a shorter word is part of almost everything
+_LONGEST_WORD = 100  # comparing takes the square of its length
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -63,11 +64,15 @@ class Registry:
         names = [spec.name for spec in self.sinks]
         raise UsageError(f"unknown sink {name!r}{nearest(name, names)}; there are {', '.join(names)}")
 
+    def probes_by_name(self) -> dict[str, ProbeSpec]:
+        """Every probe under each of its names."""
+        return {name: spec for spec in self.probes for name in (spec.name, *spec.aliases)}
+
     def probe(self, name: str) -> ProbeSpec:
         """Look one up. Raises UsageError naming the nearest one."""
-        for spec in self.probes:
-            if spec.name == name:
-                return spec
+        found = self.probes_by_name().get(name)
+        if found is not None:
+            return found
         raise UsageError(f"unknown probe {name!r}{nearest(name, (spec.name for spec in self.probes))}")
 
     def spec_of(self, metric: Metric) -> ProbeSpec | None:
@@ -102,13 +107,20 @@ class Registry:
         return found
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint for an error text: `; did you mean 'tcpext'?`, or nothing when none is near."""
+def closest(word: str, known: Iterable[str]) -> str:
+    """What was probably meant; empty when nothing is near."""
     names = sorted(known)
+    word = word[:_LONGEST_WORD]
     close = difflib.get_close_matches(word, names, n=1) or [
         name for name in names if len(word) >= _SHORTEST_PART and word in name
     ]
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return close[0] if close else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for an error text: `; did you mean 'tcpext'?`, or nothing when none is near."""
+    name = closest(word, known)
+    return f"; did you mean {name!r}?" if name else ""
 
 
 @cache
@@ -141,6 +153,7 @@ def validate(registry: Registry) -> None:
         for metric in spec.metrics:
             if metric.probe != spec.name:
                 raise DeclarationError(f"{spec.name}: metric {metric.name} names probe {metric.probe!r}")
+    _validate_aliases(registry)
     _validate_events(registry)
     taken: dict[str, Metric] = {}
     for metric in registry.metrics():
@@ -152,6 +165,18 @@ def validate(registry: Registry) -> None:
         family = name.removesuffix("_total")
         if family != name and taken.get(family, metric) is not metric:
             raise DeclarationError(f"{metric.probe}: in OpenMetrics {name} is family {family}, which exists too")
+
+
+def _validate_aliases(registry: Registry) -> None:
+    names = [name for spec in registry.probes for name in (spec.name, *spec.aliases)]
+    for spec in registry.probes:
+        for name in (spec.name, *spec.aliases):
+            if names.count(name) > 1:
+                raise DeclarationError(f"{spec.name}: {name!r} names two probes")
+        for options in (spec.options, spec.event_options):
+            spellings = [option_spelling(name) for option in options for name in (option.name, *option.aliases)]
+            if len(spellings) > len(set(spellings)):
+                raise DeclarationError(f"{spec.name}: two options have the same name")
 
 
 def _validate_events(registry: Registry) -> None:

@@ -24,7 +24,8 @@ def execute(program: str, command: Callable[[], None]) -> int:
         finally:  # --help leaves by SystemExit
             sys.stdout.flush()  # a reader that has gone is noticed here rather than by the interpreter at its end
     except NetExporterError as error:
-        _complain(program, str(error))
+        for line in error.lines:
+            _complain(program, line)
         return WRONG_CALL if isinstance(error, UsageError) else REFUSED
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         _discard_output()

@@ -160,6 +160,7 @@ class Option:
         choices: for lists and strings, the values accepted; empty accepts all.
         least: smallest number accepted.
         most: largest number accepted.
+        aliases: further spellings of the key, of other programs' configurations.
     """
 
     name: str
@@ -168,6 +169,12 @@ class Option:
     choices: tuple[str, ...] = ()
     least: float = 1
     most: float = 10_000_000
+    aliases: tuple[str, ...] = ()
+
+
+def option_spelling(name: str) -> str:
+    """Options are taken as `enable_stack`, `enableStack` and `enable-stack`, as others' configurations have them."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +195,7 @@ class ProbeSpec:
         default: whether it runs without being asked for.
         advice: what to do when its metrics rise.
         deadline: seconds after which it counts as TIMED_OUT.
+        aliases: names that other programs' configurations and documents have for it.
     """
 
     name: str
@@ -203,6 +211,7 @@ class ProbeSpec:
     default: bool = True
     advice: str = ""
     deadline: float = 2.0
+    aliases: tuple[str, ...] = ()
 
     @property
     def since(self) -> tuple[int, int]:

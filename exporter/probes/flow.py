@@ -101,8 +101,14 @@ _INTERFACE = Option(
     help="Devices that lead off the node, as a list of names with commas, where `*` ends a prefix; without, those of "
     "the default routes.",
     default="",
+    aliases=("interfaceName",),
 )
-_PORTS = Option(name="ports", help="Whether ports tell flows apart, which makes many series.", default=False)
+_PORTS = Option(
+    name="ports",
+    help="Whether ports tell flows apart, which makes many series.",
+    default=False,
+    aliases=("enablePortInLabel",),
+)
 _ENTRIES = Option(name="entries", help="Room for how many flows.", default=8192)
 _IDLE = Option(name="idle_minutes", help="Forget flows without a packet for so many minutes.", default=10)
 _OPTIONS = (_INTERFACE, _PORTS, _ENTRIES, _IDLE)

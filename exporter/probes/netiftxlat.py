@@ -108,6 +108,7 @@ def open_probe(env: Env) -> NetnsLatency:
 
 PROBE = ProbeSpec(
     name=_NAME,
+    aliases=("netiftxlatency",),
     summary="How long packets wait in the queues of devices, and how long drivers take to accept them.",
     metrics=METRICS,
     open=open_probe,

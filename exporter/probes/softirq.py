@@ -101,6 +101,7 @@ _TYPES = Option(
     help="Types of soft interrupts to measure.",
     default=("net_rx", "net_tx"),
     choices=TYPE.values,
+    aliases=("softirq_types",),
 )
 _SLOW = Option(name="slow_ms", help="Above so many milliseconds one counts as slow.", default=10)
 _VERY_SLOW = Option(
@@ -146,6 +147,7 @@ def open_probe(env: Env) -> Softirq:
 
 PROBE = ProbeSpec(
     name="softirq",
+    aliases=("net_softirq",),
     summary="How long soft interrupts wait to be run and how long they run, by type.",
     metrics=METRICS,
     open=open_probe,

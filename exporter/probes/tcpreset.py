@@ -242,6 +242,7 @@ def places(*, told: bool) -> tuple[Hook, ...]:
 
 PROBE = ProbeSpec(
     name="tcpreset",
+    aliases=("tcp_reset",),
     summary="TCP resets sent and received, by what they answer and by the kernel's reason.",
     metrics=METRICS,
     events=tuple(EVENTS.values()),

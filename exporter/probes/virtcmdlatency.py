@@ -98,6 +98,7 @@ def open_probe(env: Env) -> VirtCmdLatency:
 
 PROBE = ProbeSpec(
     name="virtcmdlatency",
+    aliases=("virtcmdlat",),
     summary="How long the host takes for control commands of virtio network devices.",
     metrics=METRICS,
     open=open_probe,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TREE = TREES / "6.18-x86_64-two-pods"
 OVER_TREE = ("--proc", str(TREE / "proc"), "--sys", str(TREE / "sys"))
 ONCE = "net-exporter once --help"
-COMMANDS = "run, once, check, list, explain"
+COMMANDS = "run, once, check, list, config, explain"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ COMMANDS = "run, once, check, list, explain"
         ),
         (("explain", ""), "unknown metric ''"),
         (("explain", "a\nb\udcff"), "unknown metric 'a\\nb\\udcff'"),
-        (("run", "--listen", "9102"), "--listen must be ADDRESS:PORT, for example 0.0.0.0:9102, is '9102'"),
+        (("run", "--listen", "9102"), "--listen: listen must be ADDRESS:PORT, for example 0.0.0.0:9102, is '9102'"),
         (("run", "--config", "/none\nsuch"), "/none such: No such file or directory"),
         (("once", "--config", ""), ": No such file or directory"),
     ],
@@ -54,16 +54,16 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(words: tuple[str, ...], said: 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("metrics: {probes: [tpc]}", "unknown probe 'tpc'; did you mean 'tcp'?"),
-        ("metrics: {interval: fast}", "metrics.interval must be a number, is 'fast'"),
-        ("metric: {}", "unknown key 'metric'; did you mean 'metrics'?"),
+        ("metrics: {probes: [tpc]}", "1:20: metrics.probes: unknown probe 'tpc'; did you mean 'tcp'?"),
+        ("metrics: {interval: fast}", "1:21: metrics.interval must be a number, is 'fast'"),
+        ("metric: {}", "1:1: unknown key 'metric'; did you mean 'metrics'?"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "once", "check"])
 def test_a_wrong_file_is_one_line_and_exit_code_2(tmp_path: Path, command: str, content: str, said: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(content)
-    assert run(command, "--config", str(path)) == (2, "", f"net-exporter: {path}: {said}\n")
+    assert run(command, "--config", str(path)) == (2, "", f"net-exporter: {path}:{said}\n")
 
 
 def test_what_the_machine_refuses_is_one_line_and_exit_code_1() -> None:

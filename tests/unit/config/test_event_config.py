@@ -7,7 +7,7 @@ import yaml
 
 from exporter import config
 from exporter.errors import UsageError
-from tests.unit.config.test_config import FILE, REGISTRY, STREAM, TELLING
+from tests.unit.config.declared import FILE, REGISTRY, STREAM, TELLING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,32 +58,32 @@ def test_the_stream_runs_on_the_port_unless_its_own_arguments_say_another(
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        ({"probes": ["teling"]}, "unknown probe 'teling'; did you mean 'telling'?"),
-        ({"probes": ["tcp"]}, "event.probes: tcp tells no events; those that do: telling"),
-        ({"probes": ["telling", "telling"]}, "event.probes: 'telling' is there twice"),
-        ({"probes": [7]}, "event.probes: an entry is a name, or `name` with `args`, not 7"),
+        ({"probes": ["teling"]}, "3:5: event.probes: unknown probe 'teling'; did you mean 'telling'?"),
+        ({"probes": ["tcp"]}, "3:5: event.probes: tcp tells no events; those that do: telling"),
+        ({"probes": ["telling", "telling"]}, "4:5: event.probes: 'telling' is there twice"),
+        ({"probes": [7]}, "3:5: event.probes: an entry is a name, or `name` with `args`, not 7"),
         (
             {"probes": [{"name": "telling", "args": {"stak": True}}]},
-            "event.probes: telling has no option 'stak'; did you mean 'stack'?",
+            "4:7: event.probes: telling has no option 'stak'; did you mean 'stack'?",
         ),
         (
             {"probes": [{"name": "telling", "args": {"stack": 1}}]},
-            "event.probes: option 'stack' of telling cannot be 1",
+            "4:14: event.probes: option 'stack' of telling cannot be 1",
         ),
-        ({"sinks": ["filx"]}, "unknown sink 'filx'; did you mean 'file'?; there are file, stream"),
-        ({"sinks": ["file", "file"]}, "event.sinks: 'file' is there twice with the same arguments"),
+        ({"sinks": ["filx"]}, "3:5: event.sinks: unknown sink 'filx'; did you mean 'file'?"),
+        ({"sinks": ["file", "file"]}, "4:5: event.sinks: 'file' is there twice with the same arguments"),
         (
             {"sinks": [{"name": "file", "args": {"patx": "/x"}}]},
-            "event.sinks: file has no option 'patx'; did you mean 'path'?",
+            "4:7: event.sinks: file has no option 'patx'; did you mean 'path'?",
         ),
-        ({"sinks": [{"name": "file", "args": []}]}, "event.sinks: args of 'file' must be a mapping"),
-        ({"naming": "akc"}, "event.naming must be one of kubeskoop, ack; did you mean 'ack'?"),
-        ({"port": 65536}, "event.port must be from 0 to 65535, is 65536"),
-        ({"queue": 0}, "event.queue must be from 1 to 1000000, is 0"),
-        ({"prot": 1}, "unknown key 'event.prot'; did you mean 'event.port'?"),
+        ({"sinks": [{"name": "file", "args": []}]}, "3:11: event.sinks: args of 'file' must be a mapping"),
+        ({"naming": "akc"}, "2:11: event.naming must be one of kubeskoop, ack; did you mean 'ack'?"),
+        ({"port": 65536}, "2:9: event.port must be from 0 to 65535, is 65536"),
+        ({"queue": 0}, "2:10: event.queue must be from 1 to 1000000, is 0"),
+        ({"prot": 1}, "2:3: unknown key 'event.prot'; did you mean 'event.port'?"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(event: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         _load(tmp_path, **event)
-    assert str(raised.value) == f"{tmp_path}/config.yaml: {said}"
+    assert str(raised.value) == f"{tmp_path}/config.yaml:{said}"

@@ -1,0 +1,1 @@
+"""From files of three shapes, environment and command line to checked settings, each with its place."""
