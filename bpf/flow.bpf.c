@@ -137,7 +137,8 @@ static __always_inline __u32 headers_of(const struct sk_buff *skb, const struct 
 	const unsigned char *transport = packet->transport;
 	__u8 words;
 
-	if (BPF_CORE_READ_BITFIELD_PROBED(skb, encapsulation)) /* segments are made of what is inside the tunnel */
+	/* Segments are made of what is inside the tunnel. */
+	if (typed ? BPF_CORE_READ_BITFIELD(skb, encapsulation) : BPF_CORE_READ_BITFIELD_PROBED(skb, encapsulation))
 		transport = READ(skb, head) + READ(skb, inner_transport_header);
 	if (transport < frame || transport > packet->end)
 		return 0;

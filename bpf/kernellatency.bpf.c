@@ -19,6 +19,7 @@
 enum kind {
 	KIND_RX,
 	KIND_TX,
+	KINDS,
 };
 DESCRIBED(enum kind);
 
@@ -29,19 +30,59 @@ DESCRIBED(enum kind);
 #define FRAGMENT_UNITS 0xfff8
 #define SKB_CLOCK_MONOTONIC 1 /* enum skb_tstamp_type */
 
+/*
+ * Of a received packet, what of its IP header neither translation of addresses nor putting fragments together changes:
+ * identification, time to live and protocol, or flow label and hop limit.
+ */
+static __always_inline __u32 mark_received(const unsigned char *ip)
+{
+	__u8 header[10] = {};
+
+	bpf_probe_read_kernel(header, sizeof(header), ip);
+	if (header[0] >> 4 == 4)
+		return header[4] << 24 | header[5] << 16 | header[8] << 8 | header[9];
+	return (header[1] & 15) << 24 | header[2] << 16 | header[3] << 8 | header[7];
+}
+
+/* Of a sent one its socket: there may be no header yet. */
+static __always_inline __u32 mark_sent(const struct sk_buff *skb)
+{
+	return number_of((__u64)BPF_CORE_READ(skb, sk));
+}
+
 SEC("tp_btf/netif_receive_skb")
 int netif_receive_skb(__u64 *ctx)
 {
-	packet_begin(ctx[0], KIND_RX);
+	const struct sk_buff *skb = (void *)ctx[0];
+	struct packet_set *set = packet_chosen(ctx[0]);
+
+	if (set)
+		packet_begin(set, owner_of(ctx[0], 0), KIND_RX, mark_received(READ(skb, data)), bpf_ktime_get_ns());
 	return 0;
 }
 
-/* Since when it was on its way, 0 where that is not known. Asked before its namespace, which costs more. */
-static __always_inline __u64 received(__u64 skb)
+/* What had begun with a packet; its kind is none where that is not known. */
+static __always_inline struct packet ended(__u64 skb)
 {
+	struct packet_set *set = set_of(skb);
 	struct packet packet;
 
-	return packet_end(skb, &packet) && packet.kind == KIND_RX ? packet.since : 0;
+	if (set && packet_end(set, owner_of(skb, 0), &packet))
+		return packet;
+	return (struct packet){.kind = KINDS};
+}
+
+/* Since when it was on its way, 0 where that is not known. */
+static __always_inline __u64 received(__u64 address)
+{
+	const struct sk_buff *skb = (void *)address;
+	struct packet packet = ended(address);
+
+	if (packet.kind != KIND_RX)
+		return 0;
+	if (packet.mark != mark_received(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header)))
+		return 0;
+	return packet.since;
 }
 
 /* The namespace is the one it is received in: eBPF programs may move a packet there without a device's doing. */
@@ -120,7 +161,10 @@ int deliver_to_socket(struct __sk_buff *ctx)
 
 static __always_inline int sent(__u64 skb)
 {
-	packet_begin(skb, KIND_TX);
+	struct packet_set *set = packet_chosen(skb);
+
+	if (set)
+		packet_begin(set, owner_of(skb, 0), KIND_TX, mark_sent((void *)skb), bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -166,9 +210,9 @@ SEC("?tp_btf/net_dev_queue")
 int queued(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
-	struct packet packet;
+	struct packet packet = ended(ctx[0]);
 
-	if (packet_end((__u64)skb, &packet) && packet.kind == KIND_TX)
+	if (packet.kind == KIND_TX && packet.mark == mark_sent(skb))
 		time_in(cookie_in(READ(skb, dev, nd_net.net)), KIND_TX, bpf_ktime_get_ns() - packet.since);
 	return 0;
 }
@@ -192,14 +236,17 @@ SEC("?tp_btf/net_dev_queue")
 int queued_by_tcp(__u64 *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx[0];
-	const struct sock *sk = READ(skb, sk);
-	__u64 departure = READ(skb, tstamp), now;
 	const struct net_device *dev;
 	const struct dst_entry *route;
+	const struct sock *sk;
+	__u64 departure, now;
 	__u8 state;
 
-	packet_forget((__u64)skb); /* received, and now forwarded */
-	if (!sk || !departure || !measured_by_chance() || !is_departure(skb))
+	if (!measured_by_chance())
+		return 0;
+	sk = READ(skb, sk);
+	departure = READ(skb, tstamp);
+	if (!sk || !departure || !is_departure(skb))
 		return 0;
 	state = READ(sk, __sk_common.skc_state);
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)

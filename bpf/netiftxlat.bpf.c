@@ -3,9 +3,9 @@
  * How long packets wait in the queue of a device, and how long its driver takes to accept them, per network namespace.
  *
  * Hooks: net:net_dev_queue, net:net_dev_start_xmit, net:net_dev_xmit. Queue: from the first to the second, bridges,
- * tunnels and other devices on the way counted each; a packet that the kernel cuts into segments in between is another
- * packet afterwards and left out. Driver: from the second to the third, on one CPU; that of a device that hands on to
- * another one contains the other's. Kernel: 5.12, for the atomic exchange.
+ * tunnels and other devices on the way counted each. Driver: from the second to the third, of the same packets; that of
+ * a device that hands on to another one contains the other's. A packet that the kernel cuts into segments in front of
+ * the driver is another one afterwards, as its length tells, and left out. Kernel: 5.12, for the atomic exchange.
  */
 #include "netns_times.h"
 #include "packets.h"
@@ -18,92 +18,31 @@ enum kind {
 };
 DESCRIBED(enum kind);
 
-/* One inside the other at the most: the kernel's XMIT_RECURSION_LIMIT. */
-#define NESTED 8
-
-struct handover {
-	__u64 skb;
-	__u64 since;
-};
-
-/* Drivers at work on this CPU, each called by the one before it. */
-struct handovers {
-	struct handover made[NESTED];
-	__u32 depth;
-	__u32 padding;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct handovers);
-} handovers SEC(".maps");
-
-static __always_inline struct handovers *handovers_here(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&handovers, &zero);
-}
-
-/* Where it is among them, the innermost; -1 where it is not. */
-static __always_inline int depth_of(const struct handovers *here, __u64 skb)
-{
-	if (!here->depth)
-		return -1;
-	for (int depth = NESTED - 1; depth >= 0; depth--)
-		if (depth < here->depth && here->made[depth].skb == skb)
-			return depth;
-	return -1;
-}
-
-static __always_inline void handover_begin(struct handovers *here, __u64 skb, __u64 now)
-{
-	__u32 depth = here->depth;
-
-	if (depth >= NESTED) /* some end was not seen, as when an interrupt sends while a program runs */
-		depth = 0;
-	here->made[depth].skb = skb;
-	here->made[depth].since = now;
-	here->depth = depth + 1;
-}
-
-/* When the driver was called, 0 when that was not seen or not measured; with it ends what it had called. */
-static __always_inline __u64 handover_end(__u64 skb)
-{
-	struct handovers *here = handovers_here();
-	int depth = here ? depth_of(here, skb) : -1;
-
-	if (depth < 0)
-		return 0;
-	here->depth = depth;
-	return here->made[depth & (NESTED - 1)].since; /* the mask is for the verifier */
-}
-
 SEC("tp_btf/net_dev_queue")
 int net_dev_queue(__u64 *ctx)
 {
-	packet_begin(ctx[0], KIND_QDISC);
+	const struct sk_buff *skb = (void *)ctx[0];
+	struct packet_set *set = packet_chosen(ctx[0]);
+
+	if (set)
+		packet_begin(set, owner_of(ctx[0], 0), KIND_QDISC, READ(skb, len), bpf_ktime_get_ns());
 	return 0;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
 int net_dev_start_xmit(__u64 *ctx)
 {
+	const struct sk_buff *skb = (void *)ctx[0];
 	const struct net_device *dev = (void *)ctx[1];
-	struct handovers *here = handovers_here();
+	struct packet_set *set = set_of(ctx[0]);
 	struct packet waited;
-	__u64 skb = ctx[0];
+	__u64 now;
 
-	if (packet_end(skb, &waited))
-		time_in(cookie_in(READ(dev, nd_net.net)), KIND_QDISC, bpf_ktime_get_ns() - waited.since);
-	if (!here)
+	if (!set || !packet_end(set, owner_of(ctx[0], 0), &waited) || waited.mark != READ(skb, len))
 		return 0;
-	if (measured_by_chance())
-		handover_begin(here, skb, bpf_ktime_get_ns());
-	else if (depth_of(here, skb) >= 0) /* handed on by a device that is measured: this end is not that one's */
-		handover_begin(here, skb, 0);
+	now = bpf_ktime_get_ns();
+	time_in(cookie_in(READ(dev, nd_net.net)), KIND_QDISC, now - waited.since);
+	packet_begin(set, owner_of(ctx[0], number_of(ctx[1])), KIND_NETDEV, 0, now);
 	return 0;
 }
 
@@ -111,10 +50,11 @@ SEC("tp_btf/net_dev_xmit")
 int net_dev_xmit(__u64 *ctx) /* of the sk_buff only the address is left: it may be freed */
 {
 	const struct net_device *dev = (void *)ctx[2];
-	__u64 since = handover_end(ctx[0]);
+	struct packet_set *set = set_of(ctx[0]);
+	struct packet handed;
 
-	if (since)
-		time_in(cookie_in(READ(dev, nd_net.net)), KIND_NETDEV, bpf_ktime_get_ns() - since);
+	if (set && packet_end(set, owner_of(ctx[0], number_of(ctx[2])), &handed))
+		time_in(cookie_in(READ(dev, nd_net.net)), KIND_NETDEV, bpf_ktime_get_ns() - handed.since);
 	return 0;
 }
 

@@ -45,6 +45,7 @@ struct since {
 	__u64 raised[2];
 	__u64 entered;
 	__u64 turn; /* which of `raised` is filled now, by its lowest bit */
+	__u64 left; /* until the lot falls on one: here, as nothing else is looked at in most cases */
 };
 
 /* By type. */
@@ -70,6 +71,11 @@ static __always_inline struct since *since_of(__u32 type)
 	return bpf_map_lookup_elem(&since, &type);
 }
 
+static __always_inline int is_chosen(struct since *since)
+{
+	return all_are_measured() || drawn_from(&since->left, sample_one_in);
+}
+
 static __always_inline void record(enum phase phase, __u32 type, __u64 nanoseconds)
 {
 	__u32 key = phase * SOFTIRQ_TYPES + type;
@@ -89,7 +95,7 @@ int softirq_raise(__u64 *ctx)
 		return 0;
 	raised = &since->raised[since->turn & 1];
 	if (!*raised) /* with interrupts off, so nobody comes between */
-		*raised = measured_by_chance() ? bpf_ktime_get_ns() : NOT_MEASURED;
+		*raised = is_chosen(since) ? bpf_ktime_get_ns() : NOT_MEASURED;
 	return 0;
 }
 
@@ -109,7 +115,7 @@ int softirq_entry(__u64 *ctx)
 	*(volatile __u64 *)&since->turn = turn + 1;
 	raised = *(volatile __u64 *)&since->raised[turn & 1];
 	since->raised[turn & 1] = 0;
-	if (raised == NOT_MEASURED || (!raised && !measured_by_chance()))
+	if (raised == NOT_MEASURED || (!raised && !is_chosen(since)))
 		return 0;
 	since->entered = bpf_ktime_get_ns();
 	if (raised)

@@ -8,8 +8,9 @@
  * place from another one has to be careful. When a set is full the oldest goes, and is counted as unfinished.
  *
  * An address is given to another packet as soon as its first owner is freed. So whoever begins something overwrites
- * what he finds, or clears it when the lot does not fall on him, and programs on kfree_skb and consume_skb call
- * packet_forget.
+ * what he finds, or clears it when the lot does not fall on him, and a program on kfree_skb forgets what is dropped.
+ * Most packets go by consume_skb, which nobody watches for it would cost each of them a run: what may come to an end
+ * without having begun, such as a clone, is known by a mark that differs from the one of whoever had its address before.
  */
 #ifndef PACKETS_H
 #define PACKETS_H
@@ -20,12 +21,13 @@
 #define PACKETS_PER_SET 4
 
 struct packet {
-	__u64 skb; /* 0: nobody's place */
 	__u64 since;
-	__u64 kind;
+	__u32 kind;
+	__u32 mark; /* the program's own, the same at the end */
 };
 
 struct packet_set {
+	__u64 owners[PACKETS_PER_SET]; /* 0: nobody's place. Side by side, as mostly nothing else is looked at */
 	struct packet packets[PACKETS_PER_SET];
 #ifdef WITHOUT_EXCHANGE
 	__u64 takers; /* how many try to change whose a place is */
@@ -41,6 +43,12 @@ struct {
 	__type(value, struct packet_set);
 } packets SEC(".maps");
 
+/* Whose a place is: a packet's, and where it may have several at a time, for which part of its way. */
+static __always_inline __u64 owner_of(__u64 skb, __u32 part)
+{
+	return (__u64)number_of(skb) << 32 | part;
+}
+
 static __always_inline struct packet_set *set_of(__u64 skb)
 {
 	__u32 set = ((__u64)(number_of(skb) * GOLDEN) * packet_sets) >> 32; /* its lowest bits are 0 */
@@ -52,97 +60,81 @@ static __always_inline struct packet_set *set_of(__u64 skb)
  * Let a place be another's, unless it has become a third one's meanwhile. Before Linux 5.12 there is no exchange: who
  * finds another one at it leaves everything as it is, and where two come at once neither of them does anything.
  */
-static __always_inline int change_owner(struct packet_set *set, struct packet *here, __u64 from, __u64 to)
+static __always_inline int change_owner(struct packet_set *set, __u64 *here, __u64 from, __u64 to)
 {
 #ifdef WITHOUT_EXCHANGE
 	int alone;
 
 	__sync_fetch_and_add(&set->takers, 1);
-	alone = *(volatile __u64 *)&set->takers == 1 && *(volatile __u64 *)&here->skb == from;
+	alone = *(volatile __u64 *)&set->takers == 1 && *(volatile __u64 *)here == from;
 	if (alone)
-		*(volatile __u64 *)&here->skb = to;
+		*(volatile __u64 *)here = to;
 	__sync_fetch_and_add(&set->takers, -1);
 	return alone;
 #else
-	return __sync_val_compare_and_swap(&here->skb, from, to) == from;
+	return __sync_val_compare_and_swap(here, from, to) == from;
 #endif
 }
 
 /* Its own place, else an unused one, else that of the oldest. */
-static __always_inline struct packet *place_in(struct packet_set *set, __u64 skb)
+static __always_inline __u32 place_in(const struct packet_set *set, __u64 owner)
 {
 	__u32 oldest = 0, unused = PACKETS_PER_SET;
 
 	for (__u32 i = 0; i < PACKETS_PER_SET; i++) {
-		__u64 owner = set->packets[i].skb;
-
-		if (owner == skb)
-			return &set->packets[i];
-		if (!owner)
+		if (set->owners[i] == owner)
+			return i;
+		if (!set->owners[i])
 			unused = i;
 		if (set->packets[i].since < set->packets[oldest & (PACKETS_PER_SET - 1)].since)
 			oldest = i;
 	}
-	if (unused < PACKETS_PER_SET)
-		return &set->packets[unused];
-	return &set->packets[oldest & (PACKETS_PER_SET - 1)]; /* the mask is for the verifier */
+	return unused < PACKETS_PER_SET ? unused : oldest;
 }
 
-static __always_inline void forget_in(struct packet_set *set, __u64 skb)
+static __always_inline void forget_in(struct packet_set *set, __u64 owner)
 {
 	for (int i = 0; i < PACKETS_PER_SET; i++)
-		if (set->packets[i].skb == skb)
-			change_owner(set, &set->packets[i], skb, 0); /* unless it was taken meanwhile */
+		if (set->owners[i] == owner)
+			change_owner(set, &set->owners[i], owner, 0); /* unless it was taken meanwhile */
 }
 
-static __always_inline int packet_forget(__u64 skb)
+/* Where to put what begins with this packet; NULL where the lot falls on others. */
+static __always_inline struct packet_set *packet_chosen(__u64 skb)
 {
 	struct packet_set *set = set_of(skb);
 
-	if (set)
-		forget_in(set, skb);
-	return 0;
+	if (!set || measured_by_chance())
+		return set;
+	forget_in(set, owner_of(skb, 0));
+	return NULL;
 }
 
-static __always_inline void packet_begin(__u64 skb, __u64 kind)
+static __always_inline void packet_begin(struct packet_set *set, __u64 owner, __u32 kind, __u32 mark, __u64 now)
 {
-	struct packet_set *set = set_of(skb);
-	struct packet *here;
-	__u64 owner;
+	__u32 place = place_in(set, owner) & (PACKETS_PER_SET - 1); /* the mask is for the verifier */
+	__u64 before = set->owners[place];
 
-	if (!set)
-		return;
-	if (!measured_by_chance()) {
-		forget_in(set, skb);
-		return;
-	}
-	here = place_in(set, skb);
-	owner = here->skb;
-	if (owner != skb) {
-		if (owner)
+	if (before != owner) {
+		if (before)
 			count_fault(FAULT_UNFINISHED);
-		if (!change_owner(set, here, owner, skb)) {
+		if (!change_owner(set, &set->owners[place], before, owner)) {
 			count_fault(FAULT_UNFINISHED); /* another CPU took the place at this very moment */
 			return;
 		}
 	}
-	here->kind = kind;
-	here->since = bpf_ktime_get_ns();
+	set->packets[place].kind = kind;
+	set->packets[place].mark = mark;
+	set->packets[place].since = now;
 }
 
 /* Whether something had begun, what that was, and the end of it. */
-static __always_inline int packet_end(__u64 skb, struct packet *what)
+static __always_inline int packet_end(struct packet_set *set, __u64 owner, struct packet *what)
 {
-	struct packet_set *set = set_of(skb);
-
-	if (!set)
-		return 0;
 	for (int i = 0; i < PACKETS_PER_SET; i++) {
-		struct packet *here = &set->packets[i];
-
-		if (here->skb == skb) {
-			*what = *here;
-			return change_owner(set, here, skb, 0); /* unless it was taken meanwhile */
+		if (set->owners[i] == owner) {
+			*what = set->packets[i];
+			return change_owner(set, &set->owners[i], owner, 0); /* unless it was taken meanwhile */
 		}
 	}
 	return 0;
@@ -151,13 +143,11 @@ static __always_inline int packet_end(__u64 skb, struct packet *what)
 SEC("tp_btf/kfree_skb")
 int packet_dropped(__u64 *ctx)
 {
-	return packet_forget(ctx[0]);
-}
+	struct packet_set *set = set_of(ctx[0]);
 
-SEC("tp_btf/consume_skb")
-int packet_consumed(__u64 *ctx)
-{
-	return packet_forget(ctx[0]);
+	if (set)
+		forget_in(set, owner_of(ctx[0], 0));
+	return 0;
 }
 
 #endif

@@ -117,7 +117,7 @@ SENT = Hook(
         ("queued_by_tcp",),
     ),
 )
-ENDED = Hook("a packet that is dropped or done with", (("packet_dropped", "packet_consumed"),))
+ENDED = Hook("a packet that is dropped", (("packet_dropped",),))
 ARRIVED = Hook("a packet that enters the stack", (("netif_receive_skb",),))
 
 
@@ -152,5 +152,5 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_NET_ADMIN", "attaching to the root cgroup, where that is needed"),
     ),
     options=OPTIONS,
-    default=False,  # up to seven programs for each packet
+    default=False,  # up to four programs for each packet
 )

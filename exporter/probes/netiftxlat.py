@@ -2,13 +2,13 @@
 
 A packet is counted at each device it is handed to, so one that leaves a pod through veth, bridge and uplink is counted
 three times: in the pod's namespace once, in the host's twice. Large packets that the device cuts itself are one packet;
-those that the kernel cuts after the queue are left out.
+those that the kernel cuts in front of the driver are left out.
 
 One packet in 16 is measured, by chance, unless the option `sample_one_in` says otherwise: the counters and histograms
 show that part and nothing is extrapolated. With 1 slow packets are counted one by one.
 
-Off by default: its programs take 10 to 40 ns each of every packet and device, and 60 to 110 ns where each packet is
-measured; the whole way from pod to pod takes about 4 us.
+Off by default: its three programs take 10 to 40 ns each of every packet and device, and 60 to 110 ns where each packet
+is measured; the whole way from pod to pod takes about 4 us.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 HOOKS = (
     Hook(
         "packets on their way through queues and drivers",
-        (("net_dev_xmit", "net_dev_start_xmit", "packet_dropped", "packet_consumed", "net_dev_queue"),),
+        (("net_dev_xmit", "net_dev_start_xmit", "packet_dropped", "net_dev_queue"),),
     ),
 )
 
@@ -118,5 +118,5 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),
     options=OPTIONS,
-    default=False,  # five programs for each packet
+    default=False,  # three programs for each packet
 )

@@ -130,6 +130,29 @@ def test_what_a_queue_drops_is_neither_counted_nor_kept(
     assert unfinished(rows, snapshot) < 100
 
 
+@FAMILIES
+def test_what_the_kernel_cuts_on_the_way_is_left_out_and_lengthens_nothing(
+    family: int, quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    """This queue takes no packet above its bucket: it makes segments, which do not go by the first hook."""
+    listener = quiet.right.listen(80, 1, family)
+    client = quiet.left.connect(address_of_right(quiet, family), 80)
+    server = quiet.right.sockets.enter_context(listener.accept()[0])
+    hold(quiet.left, words=("tbf", "rate", "400mbit", "burst", "5000", "limit", "10000000"))
+    collector, before = collector_of(measuring("netiftxlat")), sent(quiet.left)
+    client.settimeout(10)
+    for _ in range(16):
+        client.sendall(bytes(1 << 17))
+        taken = 0
+        while taken < 1 << 17:
+            taken += len(server.recv(1 << 20))
+    found = rows(collector.cycle(), quiet.left.pod)[()]
+
+    segments = sent(quiet.left) - before
+    assert segments > 1000
+    assert events(found["qdisc_seconds"]) == events(found["netdev_seconds"]) < segments / 4
+
+
 def test_what_there_was_no_room_for_is_counted_and_never_mistaken(
     quiet: Pair, collector_of: Callable[..., Any], rows: Callable[..., Any], until: Callable[..., None]
 ) -> None:
