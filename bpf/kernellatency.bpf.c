@@ -10,6 +10,7 @@
  * Kernel: 5.12, for the atomic exchange; the time of departure is marked as such since 5.18.
  */
 #include "kprobe.h"
+#include "net_events.h"
 #include "netns_times.h"
 #include "packets.h"
 #include "typed_net.h"
@@ -19,9 +20,10 @@
 enum kind {
 	KIND_RX,
 	KIND_TX,
-	KINDS,
 };
 DESCRIBED(enum kind);
+
+#define NO_KIND (KIND_TX + 1)
 
 /* Of the IPv6 header, and of a fragment's header right behind it. */
 #define NEXT_HEADER 6
@@ -69,43 +71,66 @@ static __always_inline struct packet ended(__u64 skb)
 
 	if (set && packet_end(set, owner_of(skb, 0), &packet))
 		return packet;
-	return (struct packet){.kind = KINDS};
+	return (struct packet){.kind = NO_KIND};
 }
 
-/* Since when it was on its way, 0 where that is not known. */
-static __always_inline __u64 received(__u64 address)
+/* Whether it was on its way into a namespace, and since when. */
+static __always_inline int received(const struct sk_buff *skb, struct packet *packet)
 {
-	const struct sk_buff *skb = (void *)address;
-	struct packet packet = ended(address);
+	*packet = ended((__u64)skb);
+	return packet->kind == KIND_RX &&
+	       packet->mark == mark_received(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header));
+}
 
-	if (packet.kind != KIND_RX)
-		return 0;
-	if (packet.mark != mark_received(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header)))
-		return 0;
-	return packet.since;
+/* What is slow, as an event. */
+static __always_inline void describe(struct net_event *event, enum kind kind, const struct sk_buff *skb,
+				     const struct packet *packet, __u64 took)
+{
+	event->kind = kind;
+	event->amount = 1;
+	event->latency = event_span(took);
+	if (packet->midway)
+		event->detail = event_span(packet->midway - packet->since);
+	event_of_skb(event, skb);
+}
+
+static __always_inline void tell(void *ctx, enum kind kind, const struct sk_buff *skb, const struct packet *packet,
+				 __u64 took)
+{
+	struct traced_net_event traced = {};
+
+	describe(&traced.event, kind, skb, packet, took);
+	event_tell(ctx, &traced);
 }
 
 /* The namespace is the one it is received in: eBPF programs may move a packet there without a device's doing. */
-static __always_inline void received_in(netns_cookie cookie, __u64 since)
+static __always_inline void received_in(void *ctx, netns_cookie cookie, const struct sk_buff *skb,
+					const struct packet *packet)
 {
-	time_in(cookie, KIND_RX, bpf_ktime_get_ns() - since);
+	__u64 took = bpf_ktime_get_ns() - packet->since;
+
+	time_in(cookie, KIND_RX, took);
+	if (took > slow_ns && event_wanted())
+		tell(ctx, KIND_RX, skb, packet, took);
 }
 
 static __always_inline int deliver(__u64 *ctx)
 {
-	__u64 since = received(ctx[1]);
+	const struct sk_buff *skb = (void *)ctx[1];
+	struct packet packet;
 
-	if (since)
-		received_in(cookie_in((void *)ctx[0]), since);
+	if (received(skb, &packet))
+		received_in(ctx, cookie_in((void *)ctx[0]), skb, &packet);
 	return 0;
 }
 
 static __always_inline int deliver_by_kprobe(struct pt_regs *ctx)
 {
-	__u64 since = received(PT_REGS_PARM2(ctx));
+	const struct sk_buff *skb = (void *)PT_REGS_PARM2(ctx);
+	struct packet packet;
 
-	if (since)
-		received_in(known_cookie((void *)PT_REGS_PARM1(ctx)), since);
+	if (received(skb, &packet))
+		received_in(ctx, known_cookie((void *)PT_REGS_PARM1(ctx)), skb, &packet);
 	return 0;
 }
 
@@ -147,16 +172,82 @@ int deliver6_kprobe(struct pt_regs *ctx)
 	return is_later_fragment((void *)PT_REGS_PARM2(ctx)) ? 0 : deliver_by_kprobe(ctx);
 }
 
-/* Behind the context is the sk_buff itself. */
+/* Behind the context is the sk_buff itself. Such programs may not ask for the stack. */
 SEC("?cgroup_skb/ingress")
 int deliver_to_socket(struct __sk_buff *ctx)
 {
 	const struct sk_buff *skb = (void *)ctx;
-	__u64 since = received((__u64)skb);
+	struct net_event event = {};
+	struct packet packet;
+	__u64 took;
 
-	if (since)
-		received_in(known_cookie(BPF_CORE_READ(skb, dev, nd_net.net)), since);
-	return 1; /* nothing is dropped */
+	if (!received(skb, &packet))
+		return 1; /* nothing is dropped */
+	took = bpf_ktime_get_ns() - packet.since;
+	time_in(known_cookie(BPF_CORE_READ(skb, dev, nd_net.net)), KIND_RX, took);
+	if (took > slow_ns && event_wanted()) {
+		describe(&event, KIND_RX, skb, &packet, took);
+		event.time = bpf_ktime_get_ns();
+		event_submit(&event, sizeof(event));
+	}
+	return 1;
+}
+
+/* Where routing has decided that it is for this node, or by which device it leaves: loaded only with events. */
+SEC("?fentry/ip_local_deliver")
+int routed_in4(__u64 *ctx)
+{
+	packet_midway(ctx[0]);
+	return 0;
+}
+
+SEC("?fentry/ip6_input")
+int routed_in6(__u64 *ctx)
+{
+	packet_midway(ctx[0]);
+	return 0;
+}
+
+SEC("?fentry/ip_output")
+int routed_out4(__u64 *ctx)
+{
+	packet_midway(ctx[2]);
+	return 0;
+}
+
+SEC("?fentry/ip6_output")
+int routed_out6(__u64 *ctx)
+{
+	packet_midway(ctx[2]);
+	return 0;
+}
+
+SEC("?kprobe/ip_local_deliver")
+int routed_in4_kprobe(struct pt_regs *ctx)
+{
+	packet_midway(PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+SEC("?kprobe/ip6_input")
+int routed_in6_kprobe(struct pt_regs *ctx)
+{
+	packet_midway(PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+SEC("?kprobe/ip_output")
+int routed_out4_kprobe(struct pt_regs *ctx)
+{
+	packet_midway(PT_REGS_PARM3(ctx));
+	return 0;
+}
+
+SEC("?kprobe/ip6_output")
+int routed_out6_kprobe(struct pt_regs *ctx)
+{
+	packet_midway(PT_REGS_PARM3(ctx));
+	return 0;
 }
 
 static __always_inline int sent(__u64 skb)
@@ -205,6 +296,16 @@ int xmit6_kprobe(struct pt_regs *ctx)
 	return sent(PT_REGS_PARM2(ctx));
 }
 
+static __always_inline void sent_from(void *ctx, netns_cookie cookie, const struct sk_buff *skb,
+				      const struct packet *packet)
+{
+	__u64 took = bpf_ktime_get_ns() - packet->since;
+
+	time_in(cookie, KIND_TX, took);
+	if (took > slow_ns && event_wanted())
+		tell(ctx, KIND_TX, skb, packet, took);
+}
+
 /* A forwarded packet ends here too, without being counted. */
 SEC("?tp_btf/net_dev_queue")
 int queued(__u64 *ctx)
@@ -213,7 +314,7 @@ int queued(__u64 *ctx)
 	struct packet packet = ended(ctx[0]);
 
 	if (packet.kind == KIND_TX && packet.mark == mark_sent(skb))
-		time_in(cookie_in(READ(skb, dev, nd_net.net)), KIND_TX, bpf_ktime_get_ns() - packet.since);
+		sent_from(ctx, cookie_in(READ(skb, dev, nd_net.net)), skb, &packet);
 	return 0;
 }
 
@@ -239,14 +340,14 @@ int queued_by_tcp(__u64 *ctx)
 	const struct net_device *dev;
 	const struct dst_entry *route;
 	const struct sock *sk;
-	__u64 departure, now;
+	struct packet packet = {};
 	__u8 state;
 
 	if (!measured_by_chance())
 		return 0;
 	sk = READ(skb, sk);
-	departure = READ(skb, tstamp);
-	if (!sk || !departure || !is_departure(skb))
+	packet.since = READ(skb, tstamp);
+	if (!sk || !packet.since || !is_departure(skb))
 		return 0;
 	state = READ(sk, __sk_common.skc_state);
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
@@ -255,9 +356,8 @@ int queued_by_tcp(__u64 *ctx)
 	dev = READ(skb, dev);
 	if (READ(sk, sk_protocol) != IPPROTO_TCP || !route || READ(route, dev) != dev)
 		return 0;
-	now = bpf_ktime_get_ns();
-	if (now >= departure)
-		time_in(cookie_in(READ(dev, nd_net.net)), KIND_TX, now - departure);
+	if (bpf_ktime_get_ns() >= packet.since)
+		sent_from(ctx, cookie_in(READ(dev, nd_net.net)), skb, &packet);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
  * that is raised again before it runs waits since the first time. Where they are sampled, a lot is drawn when a type
  * is raised, for how it waits and for how it then runs. Kernel: 5.10.
  */
-#include "maps.h"
+#include "net_events.h"
 #include "sampling.h"
 #include "times.h"
 #include "vmlinux.h"
@@ -45,6 +45,7 @@ struct since {
 	__u64 raised[2];
 	__u64 entered;
 	__u64 turn; /* which of `raised` is filled now, by its lowest bit */
+	__u64 waited; /* ns, the one that runs; 0 where that is not known */
 	__u64 left; /* until the lot falls on one: here, as nothing else is looked at in most cases */
 };
 
@@ -85,6 +86,18 @@ static __always_inline void record(enum phase phase, __u32 type, __u64 nanosecon
 		times_add(all, nanoseconds);
 }
 
+/* Here a kind is a phase, and the reason the type. */
+static __always_inline void tell(void *ctx, enum phase phase, __u32 type, __u64 waited, __u64 took)
+{
+	struct traced_net_event traced = {.event.kind = phase, .event.reason = type, .event.amount = 1};
+
+	traced.event.latency = event_span(took);
+	traced.event.detail = event_span(waited);
+	traced.event.cpu = bpf_get_smp_processor_id();
+	traced.event.pid = bpf_get_current_pid_tgid() >> 32;
+	event_tell(ctx, &traced);
+}
+
 SEC("tp_btf/softirq_raise")
 int softirq_raise(__u64 *ctx)
 {
@@ -118,8 +131,12 @@ int softirq_entry(__u64 *ctx)
 	if (raised == NOT_MEASURED || (!raised && !is_chosen(since)))
 		return 0;
 	since->entered = bpf_ktime_get_ns();
-	if (raised)
-		record(PHASE_SCHEDULE, type, since->entered - raised);
+	since->waited = raised ? since->entered - raised : 0;
+	if (!raised)
+		return 0;
+	record(PHASE_SCHEDULE, type, since->waited);
+	if (since->waited > slow_ns && event_wanted())
+		tell(ctx, PHASE_SCHEDULE, type, 0, since->waited);
 	return 0;
 }
 
@@ -128,10 +145,14 @@ int softirq_exit(__u64 *ctx)
 {
 	__u32 type = ctx[0];
 	struct since *since = since_of(type);
+	__u64 took;
 
 	if (!since || !since->entered)
 		return 0;
-	record(PHASE_EXECUTE, type, bpf_ktime_get_ns() - since->entered);
+	took = bpf_ktime_get_ns() - since->entered;
+	record(PHASE_EXECUTE, type, took);
+	if (took > slow_ns && event_wanted())
+		tell(ctx, PHASE_EXECUTE, type, since->waited, took);
 	since->entered = 0;
 	return 0;
 }

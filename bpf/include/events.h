@@ -7,6 +7,7 @@
 
 #define NSEC_PER_SEC 1000000000ull
 #define NSEC_PER_MSEC 1000000ull
+#define NSEC_PER_USEC 1000ull
 
 /* Events per CPU and second; 0 streams none, and then what makes them is cut out when the program is loaded. */
 const volatile __u32 events_per_second = 100;

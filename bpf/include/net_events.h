@@ -42,7 +42,9 @@ struct net_event {
 	__u8 kind; /* the probe's own enum kind */
 	__u8 state; /* of the socket, as in net/tcp_states.h; 0 where there is none */
 	__u32 detail; /* the probe's own */
-	__u32 padding;
+	__u32 latency; /* us; 0 where nothing was measured */
+	__u32 cpu;
+	__u32 pid; /* of the process that was running, as the node numbers them */
 };
 
 /* What is sent: the latter part only with `event_stacks`. */
@@ -181,6 +183,14 @@ static __always_inline void event_of_sock(struct net_event *event, const struct 
 	event_ends_of_sock(event, sk);
 	event_state(event, sk);
 	event_device_of_sock(event, sk);
+}
+
+/* Microseconds; the highest number stands for all above it. */
+static __always_inline __u32 event_span(__u64 nanoseconds)
+{
+	__u64 us = nanoseconds / NSEC_PER_USEC;
+
+	return us < ~0u ? us : ~0u;
 }
 
 static __always_inline void event_tell(void *ctx, struct traced_net_event *traced)

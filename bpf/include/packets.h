@@ -24,6 +24,7 @@ struct packet {
 	__u64 since;
 	__u32 kind;
 	__u32 mark; /* the program's own, the same at the end */
+	__u64 midway; /* when it was between the two; 0 where nobody looked */
 };
 
 struct packet_set {
@@ -125,7 +126,19 @@ static __always_inline void packet_begin(struct packet_set *set, __u64 owner, __
 	}
 	set->packets[place].kind = kind;
 	set->packets[place].mark = mark;
+	set->packets[place].midway = 0;
 	set->packets[place].since = now;
+}
+
+static __always_inline void packet_midway(__u64 skb)
+{
+	struct packet_set *set = set_of(skb);
+
+	if (!set)
+		return;
+	for (int i = 0; i < PACKETS_PER_SET; i++)
+		if (set->owners[i] == owner_of(skb, 0))
+			set->packets[i].midway = bpf_ktime_get_ns();
 }
 
 /* Whether something had begun, what that was, and the end of it. */

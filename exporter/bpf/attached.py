@@ -11,7 +11,7 @@ from exporter.bpf.loader import BpfObject
 from exporter.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from exporter.bpf.hooks import Hook
@@ -41,6 +41,7 @@ def attached(  # noqa: PLR0913 -- one place for all that has to happen before lo
     entries: Mapping[str, int] = _NOTHING,
     cgroup: Path | None = None,
     untyped: Untyped = Untyped(),  # noqa: B008 -- immutable
+    prepare: Callable[[BpfObject], None] | None = None,
 ) -> BpfObject:
     """The object `<name>.bpf.o` at work; closing it detaches and unloads.
 
@@ -53,13 +54,14 @@ def attached(  # noqa: PLR0913 -- one place for all that has to happen before lo
         entries: sizes of maps, by name.
         cgroup: to which programs for cgroups attach, see `exporter.bpf.cgroup`.
         untyped: what it takes besides on some kernels.
+        prepare: sets the object up further, its programs chosen; `event_plan.prepare` for those with events.
 
     Raises:
         UnsupportedError: this machine cannot run it; the text says what would change that.
         SourceError: the object is not what it should be, or the verifier objects.
     """
     kernel_btf.require(sys)
-    wish = _Wish(places, variables, entries, cgroup, untyped)
+    wish = _Wish(places, variables, entries, cgroup, untyped, prepare)
     try:
         return _attached(objects.find(name), sys, wish, typed=True)
     except UnsupportedError:
@@ -84,6 +86,7 @@ class _Wish(NamedTuple):
     entries: Mapping[str, int]
     cgroup: Path | None
     untyped: Untyped
+    prepare: Callable[[BpfObject], None] | None
 
 
 def _attached(path: Path, sys: Path, wish: _Wish, *, typed: bool) -> BpfObject:
@@ -98,6 +101,8 @@ def _attached(path: Path, sys: Path, wish: _Wish, *, typed: bool) -> BpfObject:
             chosen = hooks.choose(bpf, wish.untyped.places, sys) | chosen
         for table, size in {**wish.entries, **({} if bpf.typed else wish.untyped.entries)}.items():
             bpf.set_max_entries(table, size)
+        if wish.prepare is not None:
+            wish.prepare(bpf)
         bpf.load()
         for programs in chosen.values():
             for program in programs:

@@ -56,6 +56,9 @@ class NetEvent(NamedTuple):
         kind: as the probe's own enum says.
         state: of the socket, 0 where there is none.
         detail: as the probe says.
+        latency: us; 0 where nothing was measured.
+        cpu: on which it happened, where the probe says so.
+        pid: of the process that was running there.
     """
 
     time: int
@@ -74,6 +77,9 @@ class NetEvent(NamedTuple):
     kind: int
     state: int
     detail: int
+    latency: int
+    cpu: int
+    pid: int
 
     @property
     def device_name(self) -> str:

@@ -8,13 +8,16 @@ def open_probe(env):
     given = Given.read(env, "kernellatency", OPTIONS)
     bpf = attached("kernellatency", env.sys, HOOKS, variables=given.variables, entries=given.entries)
     return NetnsLatency(bpf, {"KIND_RX": RX}, UNCOUNTED)     # closes the object, also when it fails
+
+Of objects that also tell what was slow, with net_events.h, `SlowEvents` is the last argument.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from exporter.bpf.histogram import of_times
+from exporter.bpf.net_events import NetEvents
 from exporter.bpf.netns_times import NetnsTimes
 from exporter.errors import SourceError
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
@@ -24,7 +27,9 @@ from exporter.model.snapshot import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from exporter.bpf.event_plan import LossMetrics
     from exporter.bpf.loader import BpfObject
+    from exporter.bpf.net_events import NetEvent, Tell, Told
     from exporter.bpf.times import Times
     from exporter.model.probe import Cycle, Env
     from exporter.model.snapshot import Value
@@ -35,6 +40,8 @@ WHY: Final = Label(
     "unattributed: measured, but the namespace could not be told.",
     values=("map_full", "unfinished", "unattributed"),
 )
+
+T = TypeVar("T")
 
 _NS_PER_MS: Final = 1_000_000
 _ENTRIES: Final = 4096
@@ -109,6 +116,18 @@ class Given(NamedTuple):
         )
 
 
+class SlowEvents(NamedTuple):
+    """How what was slow is told one by one.
+
+    Args:
+        tell: what an event of each kind is, by its name in the object's `enum kind`.
+        losses: counters of what was not told.
+    """
+
+    tell: Mapping[str, Tell]
+    losses: LossMetrics
+
+
 class NetnsLatency:
     """The attached programs of an object that includes netns_times.h.
 
@@ -116,16 +135,21 @@ class NetnsLatency:
         bpf: the object; closed with the probe, and when it has another layout.
         metrics: what each kind is shown as, by its name in the object's `enum kind`.
         lost: made by `uncounted`.
+        slow: single events, where they are wanted.
 
     Raises:
         SourceError: the object has no such kind or map.
     """
 
-    def __init__(self, bpf: BpfObject, metrics: Mapping[str, TimeMetrics], lost: Metric) -> None:
+    def __init__(
+        self, bpf: BpfObject, metrics: Mapping[str, TimeMetrics], lost: Metric, slow: SlowEvents | None = None
+    ) -> None:
         self._bpf = bpf
+        self._slow = slow
         self._lost = lost
         try:
             self._metrics = _by_number(bpf, metrics)
+            self._tell = _by_number(bpf, slow.tell) if slow else {}
             self._times = NetnsTimes(bpf)
         except BaseException:
             bpf.close()
@@ -145,7 +169,16 @@ class NetnsLatency:
         for reason in WHY.values[:-1]:
             missing.add(cycle.host, (measured.faults[f"fault_{reason}"],), reason)
         missing.add(cycle.host, (unattributed,), WHY.values[-1])
-        return [*tables.values(), missing]
+        faults = measured.faults
+        losses = self._slow and self._slow.losses.table(cycle.host, faults["fault_suppressed"], faults["fault_lost"])
+        return [*tables.values(), missing, *([losses] if losses else [])]
+
+    def event_source(self) -> NetEvents:
+        """One event for each time that was slow. Raises SourceError."""
+        return NetEvents(self._bpf, self._told)
+
+    def _told(self, event: NetEvent) -> Told:
+        return self._tell[event.kind](event)
 
     def close(self) -> None:
         """Detach the programs."""
@@ -153,11 +186,11 @@ class NetnsLatency:
         self._bpf.close()
 
 
-def _by_number(bpf: BpfObject, metrics: Mapping[str, TimeMetrics]) -> dict[int, TimeMetrics]:
+def _by_number(bpf: BpfObject, by_kind: Mapping[str, T]) -> dict[int, T]:
     kinds = bpf.btf.enum("kind")
-    if absent := sorted(metrics.keys() - kinds.keys()):
+    if absent := sorted(by_kind.keys() - kinds.keys()):
         raise SourceError(f"{bpf.path} enum kind", ", ".join(absent), ", ".join(kinds))
-    return {kinds[name]: each for name, each in metrics.items()}
+    return {kinds[name]: each for name, each in by_kind.items()}
 
 
 def _row(times: Times | None) -> Sequence[Value | None]:

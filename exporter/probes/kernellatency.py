@@ -24,16 +24,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from exporter.bpf import cgroup
+from exporter.bpf import cgroup, event_plan
 from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
-from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
+from exporter.bpf.netns_latency import Given, NetnsLatency, SlowEvents, TimeMetrics, options, uncounted
 from exporter.bpf.packets import PACKETS, under_way
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
 if TYPE_CHECKING:
+    from exporter.bpf.net_events import NetEvent, Told
     from exporter.model.probe import Env
 
 _NAME: Final = "kernellatency"
@@ -102,7 +104,42 @@ TX = TimeMetrics(
     ),
 )
 UNCOUNTED = uncounted(_NAME, _RECEIVED)
-METRICS = (*RX, *TX, UNCOUNTED)
+LOSSES = event_plan.loss_metrics(_NAME, f"{_RECEIVED}; {_SENT}")
+METRICS = (*RX, *TX, UNCOUNTED, *LOSSES)
+
+_LATENCY = Field(name="latency_us", help="How long it took altogether, in microseconds.")
+_INTERFACE = Field(name="interface", help="Device that it came by or leaves by.")
+_event = partial(EventType, probe=_NAME)
+RX_SLOW = _event(
+    name="RXKERNEL_SLOW",
+    help="A received packet took longer than `slow_ms` from its device to the protocol above IP; only packets that "
+    "are measured, see `sample_one_in`, can be told.",
+    advice=_SLOW_IN,
+    fields=(
+        _LATENCY,
+        Field(
+            name="prerouting_us",
+            help="Of that, up to the end of routing, firewall rules before it included (fentry or kprobes).",
+        ),
+        Field(name="local_in_us", help="Of that, the rest: firewall rules for what is received by this namespace."),
+        _INTERFACE,
+    ),
+)
+TX_SLOW = _event(
+    name="TXKERNEL_SLOW",
+    help="A sent packet took longer than `slow_ms` from the protocol above IP to the queue of a device; only packets "
+    "that are measured, see `sample_one_in`, can be told.",
+    advice=_SLOW_OUT,
+    fields=(
+        _LATENCY,
+        Field(
+            name="local_out_us",
+            help="Of that, firewall rules for what this namespace sends, and routing after them (fentry or kprobes).",
+        ),
+        Field(name="postrouting_us", help="Of that, the rest: firewall rules behind routing, and the neighbour."),
+        _INTERFACE,
+    ),
+)
 OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 
 RECEIVED = Hook(
@@ -121,24 +158,43 @@ ENDED = Hook("a packet that is dropped", (("packet_dropped",),))
 ARRIVED = Hook("a packet that enters the stack", (("netif_receive_skb",),))
 
 
+_ROUTED = Hook(  # watched only for events, which do without where it cannot be
+    "a packet that was routed",
+    (
+        ("routed_in4", "routed_in6", "routed_out4", "routed_out6"),
+        ("routed_in4_kprobe", "routed_in6_kprobe", "routed_out4_kprobe", "routed_out6_kprobe"),
+        (),
+    ),
+)
+
+
+def _told(slow: EventType, event: NetEvent) -> Told:
+    stages = (event.detail, event.latency - event.detail) if event.detail else ("", "")
+    return slow, (event.latency, *stages, event.device_name)
+
+
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
     given = under_way(Given.read(env, _NAME, OPTIONS))
+    plan = event_plan.planned(env, _NAME)
+    slow = SlowEvents({"KIND_RX": partial(_told, RX_SLOW), "KIND_TX": partial(_told, TX_SLOW)}, LOSSES)
     bpf = attached(
         _NAME,
         env.sys,
-        (RECEIVED, SENT, ENDED, ARRIVED),
+        (RECEIVED, SENT, ENDED, ARRIVED, *((_ROUTED,) if plan else ())),
         variables=given.variables,
         entries=given.entries,
         cgroup=cgroup.root(env.proc),
+        prepare=partial(event_plan.prepare, plan=plan),
     )
-    return NetnsLatency(bpf, {"KIND_RX": RX, "KIND_TX": TX}, UNCOUNTED)
+    return NetnsLatency(bpf, {"KIND_RX": RX, "KIND_TX": TX}, UNCOUNTED, slow if plan else None)
 
 
 PROBE = ProbeSpec(
     name=_NAME,
     summary="How long the kernel takes with IP packets between the device and the protocol above IP.",
     metrics=METRICS,
+    events=(RX_SLOW, TX_SLOW),
     open=open_probe,
     requires=(
         Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
@@ -152,5 +208,6 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_NET_ADMIN", "attaching to the root cgroup, where that is needed"),
     ),
     options=OPTIONS,
+    event_options=(event_plan.RATE, event_plan.STACK),
     default=False,  # up to four programs for each packet
 )

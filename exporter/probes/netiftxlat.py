@@ -16,15 +16,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from exporter.bpf import event_plan
 from exporter.bpf.attached import attached
 from exporter.bpf.histogram import TIME_BUCKETS
 from exporter.bpf.hooks import Hook
-from exporter.bpf.netns_latency import Given, NetnsLatency, TimeMetrics, options, uncounted
+from exporter.bpf.netns_latency import Given, NetnsLatency, SlowEvents, TimeMetrics, options, uncounted
 from exporter.bpf.packets import PACKETS, under_way
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Metric, Scope, Unit
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind
 
 if TYPE_CHECKING:
+    from exporter.bpf.net_events import NetEvent, Told
     from exporter.model.probe import Env
 
 _NAME: Final = "netiftxlat"
@@ -88,7 +91,32 @@ NETDEV = TimeMetrics(
     ),
 )
 UNCOUNTED = uncounted(_NAME, _QUEUE)
-METRICS = (*QDISC, *NETDEV, UNCOUNTED)
+LOSSES = event_plan.loss_metrics(_NAME, f"{_QUEUE}; {_DRIVER}")
+METRICS = (*QDISC, *NETDEV, UNCOUNTED, *LOSSES)
+
+_LATENCY = Field(name="latency_us", help="How long it took, in microseconds.")
+_INTERFACE = Field(name="interface", help="The device.")
+_event = partial(EventType, probe=_NAME)
+QDISC_SLOW = _event(
+    name="NETIFTXLAT_QDISC",
+    aliases=("TXLAT_QDISC_100MS",),
+    help="A packet waited longer than `slow_ms` in the queue of a device; only packets that are measured, see "
+    "`sample_one_in`, can be told.",
+    advice=_QUEUES,
+    fields=(_LATENCY, _INTERFACE),
+)
+NETDEV_SLOW = _event(
+    name="NETIFTXLAT_XMIT",
+    aliases=("TXLAT_NETDEV_100MS",),
+    help="A driver took longer than `slow_ms` to accept a packet; only packets that are measured, see `sample_one_in`, "
+    "can be told.",
+    advice=_DRIVES,
+    fields=(
+        _LATENCY,
+        Field(name="queue_us", help="How long the packet had waited in the queue of the device before."),
+        _INTERFACE,
+    ),
+)
 OPTIONS = (*options(slow_ms=10, very_slow_ms=100), *PACKETS)
 
 HOOKS = (
@@ -99,11 +127,22 @@ HOOKS = (
 )
 
 
+def _waited(event: NetEvent) -> Told:
+    return QDISC_SLOW, (event.latency, event.device_name)
+
+
+def _drove(event: NetEvent) -> Told:
+    return NETDEV_SLOW, (event.latency, event.detail if event.ends else "", event.device_name)
+
+
 def open_probe(env: Env) -> NetnsLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
     given = under_way(Given.read(env, _NAME, OPTIONS))
-    bpf = attached(_NAME, env.sys, HOOKS, variables=given.variables, entries=given.entries)
-    return NetnsLatency(bpf, {"KIND_QDISC": QDISC, "KIND_NETDEV": NETDEV}, UNCOUNTED)
+    plan = event_plan.planned(env, _NAME)
+    prepare = partial(event_plan.prepare, plan=plan)
+    slow = SlowEvents({"KIND_QDISC": _waited, "KIND_NETDEV": _drove}, LOSSES) if plan else None
+    bpf = attached(_NAME, env.sys, HOOKS, variables=given.variables, entries=given.entries, prepare=prepare)
+    return NetnsLatency(bpf, {"KIND_QDISC": QDISC, "KIND_NETDEV": NETDEV}, UNCOUNTED, slow)
 
 
 PROBE = ProbeSpec(
@@ -111,6 +150,7 @@ PROBE = ProbeSpec(
     aliases=("netiftxlatency",),
     summary="How long packets wait in the queues of devices, and how long drivers take to accept them.",
     metrics=METRICS,
+    events=(QDISC_SLOW, NETDEV_SLOW),
     open=open_probe,
     requires=(
         Requirement(RequirementKind.KERNEL, "Linux 5.10 with BTF", "older ones cannot list their network namespaces"),
@@ -118,5 +158,6 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),
     options=OPTIONS,
+    event_options=(event_plan.RATE, event_plan.STACK),
     default=False,  # three programs for each packet
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -13,7 +14,7 @@ from exporter.identity.standalone import discover
 from exporter.runtime.collector import Collector, RunningProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from exporter.model.event import Event
     from exporter.model.probe import Env
@@ -59,12 +60,12 @@ class Watched(NamedTuple):
 
 @pytest.fixture
 def watch_events(live_env: Env) -> Iterator[Callable[..., Watched]]:
-    """Run a probe whose events are wanted, with arguments for these."""
+    """Run a probe whose events are wanted, with arguments for these and options of the probe."""
     with ExitStack() as stack:
 
-        def watch(name: str, **arguments: object) -> Watched:
+        def watch(name: str, options: Mapping[str, object] = MappingProxyType({}), **arguments: object) -> Watched:
             spec = registry.load().probe(name)
-            env = replace(live_env, events={name: arguments})
+            env = replace(live_env, options={name: options}, events={name: arguments})
             probe: Any = spec.open(env)
             collector = Collector(env, [RunningProbe(spec, probe)], (), discover, max_series=1_000_000)
             stack.enter_context(closing(collector))

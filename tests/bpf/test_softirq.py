@@ -35,7 +35,7 @@ def measure(as_root: None) -> Iterator[Callable[..., SoftirqTimes]]:  # noqa: AR
     opened: list[SoftirqTimes] = []
 
     def make(*types: str, slow_ns: int = NEVER, very_slow_ns: int = NEVER, one_in: int = 1) -> SoftirqTimes:
-        opened.append(times := SoftirqTimes(Path("/sys"), types, slow_ns, very_slow_ns, one_in))
+        opened.append(times := SoftirqTimes(Path("/sys"), types, slow_ns, very_slow_ns, one_in=one_in))
         return times
 
     yield make
@@ -160,7 +160,7 @@ def test_the_probe_gives_one_row_per_type_and_only_the_node_has_them(
 
     found = rows(snapshot, snapshot.pods[0])
     assert {labels: set(values) for labels, values in found.items()} == {
-        (name,): {metric.name for metric in probe.METRICS} for name in ("net_rx", "net_tx")
+        (name,): {metric.name for metric in probe.BY_TYPE} for name in ("net_rx", "net_tx")
     }
     assert sum(found["net_rx",]["execute_seconds"].counts) >= DATAGRAMS
     assert rows(snapshot, pair.left.pod) == {}

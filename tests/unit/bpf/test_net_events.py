@@ -39,6 +39,9 @@ RECORD = NetEvent(
     kind=2,
     state=1,
     detail=0,
+    latency=0,
+    cpu=0,
+    pid=0,
 )
 
 
@@ -84,7 +87,7 @@ def events_of(*records: bytes, tell: Tell = lambda one: (TYPE, (one.state_name, 
 
 def test_every_object_has_the_same_record(record_layout: Layout[NetEvent]) -> None:
     assert record_layout.unpack(record_layout.pack(RECORD)) == RECORD
-    assert record_layout.size == 96
+    assert record_layout.size == 104
 
 
 def packed(one: NetEvent, *stack: int) -> bytes:

@@ -13,7 +13,7 @@ DROPS = Reasons({"SKB_DROP_REASON_NO_SOCKET": 3}, ("SKB_DROP_REASON_",))
 UNTOLD = Reasons({}, ())
 RECORD = NetEvent(
     time=1, place=2, src=bytes(16), dst=bytes(16), device=b"eth0".ljust(16, b"\0"), netns=7, reason=3, amount=4, span=5,
-    sport=1, dport=2, protocol=6, ends=1, kind=0, state=1, detail=0,
+    sport=1, dport=2, protocol=6, ends=1, kind=0, state=1, detail=0, latency=0, cpu=0, pid=0,
 )  # fmt: skip
 
 
