@@ -104,18 +104,21 @@ def _check(options: Namespace, known: Registry) -> None:
         settings = config.with_probes(settings, known)
     parts = app.assemble(settings, known, *_trees(options))
     held = privileges.held()
-    rows = reports.checked(known, parts.collector.cycle().outcomes, held, running.survey())
-    found = reports.node(_release(Path(options.proc)), parts.types, rows)
+    outcomes, loaded = parts.collector.cycle().outcomes, running.survey()
+    rows = reports.checked(known, outcomes, held, loaded)
+    shared = [each for each in loaded if each.name not in {row["probe"] for row in rows}]
+    scan = (
+        [features.Feature(part.name, part.reason) for part in parts.scan.parts]
+        if parts.scan
+        else [features.Feature("everything", "switched off by metrics.kernelScan")]
+    )
+    found = reports.node(_release(Path(options.proc)), parts.types, rows, shared, scan)
     print(reports.as_json(found) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
-        scan = (
-            [features.Feature(f"kernel scan of {part.name}", part.reason) for part in parts.scan.parts]
-            if parts.scan
-            else [features.Feature("kernel scan", "switched off by metrics.kernelScan")]
-        )
         print(reports.node_text(found))
         print(reports.capabilities_text(parts.needs, held))
-        print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scan)))
+        scanned = [features.Feature(f"kernel scan of {name}", lacking) for name, lacking in scan]
+        print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scanned)))
     parts.close()
 
 

@@ -27,15 +27,30 @@ _ORIGINS = {"kernel": "the kernel itself", "file": "a file", "headers": "the ker
 _BACKENDS = {"kernel": "core", "file": "core", "headers": "bcc"}
 
 
-def node(release: str, types: Types, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def node(
+    release: str,
+    types: Types,
+    rows: list[dict[str, Any]],
+    shared: Sequence[Running] = (),
+    scan: Sequence[Feature] = (),
+) -> dict[str, Any]:
     """What `check` found, as plain values: the kernel, where its types come from, and what became of each probe.
 
     Args:
         release: of the kernel; empty where a captured tree does not tell it.
         types: those that programs were loaded with.
         rows: of the probes, see `checked`.
+        shared: loaded eBPF objects that serve more than one probe.
+        scan: each part of the kernel scan.
     """
-    return {"kernel": release, "btf": types._asdict(), "backend": _BACKENDS.get(types.source, ""), "probes": rows}
+    return {
+        "kernel": release,
+        "btf": types._asdict(),
+        "backend": _BACKENDS.get(types.source, ""),
+        "kernel_scan": [{"part": part.name, "lacking": part.lacking} for part in scan],
+        "shared_programs": {each.name: [_program(program) for program in each.programs] for each in shared},
+        "probes": rows,
+    }
 
 
 def node_text(found: Mapping[str, Any]) -> str:

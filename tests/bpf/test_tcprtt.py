@@ -145,23 +145,24 @@ def test_connections_within_the_namespace_are_left_out(
     assert rows(collector.cycle(), pair.left.pod) == {}
 
 
-@pytest.mark.skipif(
-    subprocess.run(["modprobe", "-n", "-q", "sch_netem"], check=False).returncode != 0,
-    reason="this kernel has no netem to make delays with",
-)
 def test_a_delay_on_the_way_is_the_round_trip_time(
     pair: Pair, collector_sampling: Callable[..., Any], rows: Callable[..., Any]
 ) -> None:
     collector = collector_sampling(0)
-    pair.left.run("tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", "20ms")
+    try:
+        pair.left.run("tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", "20ms")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this kernel has no netem to make delays with: {error.stderr.strip()}")
     listener = pair.right.listen(80, 100)
+    since = time.monotonic()
 
     for _ in range(7):
         with pair.left.connect(pair.right4, 80) as client, listener.accept()[0] as server:
             client.sendall(b"x")
             server.sendall(server.recv(1))
             client.recv(1)
+    took = time.monotonic() - since
     found = rows(collector.cycle(), pair.left.pod)[()]
 
     assert samples(found) == (7, 7)
-    assert 7 * 0.020 <= found["min_seconds"].sum <= found["seconds"].sum <= 7 * 0.065
+    assert 7 * 0.020 <= found["min_seconds"].sum <= found["seconds"].sum <= took

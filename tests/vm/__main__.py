@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _run(row: rows.Row, command: str, arguments: argparse.Namespace) -> int:
-    kernel = kernels.get(row.kernel, headers=row.types == rows.HEADERS)
+    kernel = kernels.get(row.kernel, headers=row.with_headers)
     print(f"{kernel.release}:", flush=True)
     hide = row.types != rows.KERNEL
     result = machine.run(kernel, command, seconds=arguments.seconds, hide_btf=hide, nic=arguments.nic)
@@ -61,7 +61,7 @@ def _run(row: rows.Row, command: str, arguments: argparse.Namespace) -> int:
 
 
 def _test(row: rows.Row, seconds: float) -> int:
-    kernel = kernels.get(row.kernel, headers=row.types == rows.HEADERS)
+    kernel = kernels.get(row.kernel, headers=row.with_headers)
     print(f"{kernel.release}, types told by {row.types}:", flush=True)
     command, hide = matrix.command(rows.TESTS[row.types]), row.types != rows.KERNEL
     result = machine.run(kernel, command, seconds=seconds, hide_btf=hide, nic=True, watch=_progress())

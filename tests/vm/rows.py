@@ -35,6 +35,11 @@ class Row(NamedTuple):
     kernel: str
     types: str
 
+    @property
+    def with_headers(self) -> bool:
+        """Whether its headers are there: where the kernel tells its types too, a test compares the two."""
+        return self.types == HEADERS or (self.types == KERNEL and Row(self.kernel, HEADERS) in ROWS)
+
 
 ROWS: Final = (
     *(Row(kernel, KERNEL) for kernel in kernels.MATRIX),

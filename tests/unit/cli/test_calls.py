@@ -125,7 +125,9 @@ def test_check_prints_how_every_probe_ended_as_json() -> None:
     found = json.loads(out)
     rows = found.pop("probes")
     assert (code, err) == (0, "")
-    assert _shape(found) == {"kernel": str, "btf": dict, "backend": str}
+    assert _shape(found) == {"kernel": str, "btf": dict, "backend": str, "kernel_scan": list, "shared_programs": dict}
+    assert [_shape(part) for part in found["kernel_scan"]] == [{"part": str, "lacking": str}] * 5
+    assert all(part["lacking"] for part in found["kernel_scan"])  # the tree is of another machine
     assert _shape(found["btf"]) == {"source": str, "path": str, "lacking": str}
     assert [row["probe"] for row in rows] == [spec.name for spec in registry.load().probes]
     shape = {

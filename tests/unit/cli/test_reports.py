@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.bpf.features import Feature
 from exporter.bpf.running import Program, Running, State
 from exporter.bpf.types_provider import Types
 from exporter.cli import reports
@@ -41,6 +42,21 @@ def test_each_probe_tells_what_it_lacks_and_what_runs_for_it() -> None:
     ]
 
 
+def test_programs_of_several_probes_and_the_parts_of_the_kernel_scan_are_told_beside_the_probes() -> None:
+    scan = [Feature("counters", ""), Feature("sockets", "it needs Linux 5.19")]
+    shared = [Running("netns_scan", PROGRAMS[:1], {}, ())]
+    assert reports.node("6.1.0", Types("kernel", "/sys/kernel/btf/vmlinux"), [], shared, scan) == {
+        "kernel": "6.1.0",
+        "btf": {"source": "kernel", "path": "/sys/kernel/btf/vmlinux", "lacking": ""},
+        "backend": "core",
+        "kernel_scan": [{"part": "counters", "lacking": ""}, {"part": "sockets", "lacking": "it needs Linux 5.19"}],
+        "shared_programs": {
+            "netns_scan": [{"name": "on_send", "hook": "tp_btf/send", "state": "attached", "skipped": 2}]
+        },
+        "probes": [],
+    }
+
+
 @pytest.mark.parametrize(
     ("types", "backend", "line"),
     [
@@ -59,7 +75,7 @@ def test_each_probe_tells_what_it_lacks_and_what_runs_for_it() -> None:
 )
 def test_the_kernel_and_where_its_types_come_from_are_told(types: Types, backend: str, line: str) -> None:
     found = reports.node("6.1.0", types, [])
-    assert found == {"kernel": "6.1.0", "btf": types._asdict(), "backend": backend, "probes": []}
+    assert (found["kernel"], found["btf"], found["backend"]) == ("6.1.0", types._asdict(), backend)
     assert reports.node_text(found).splitlines() == ["", line]
 
 
