@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write bundle/ from the declarations: dashboards, scrape configurations, alerts and the reference.
 
-`generate.py push grafana` brings them into a running server; see `generate.py push --help`.
+`generate.py push grafana|arms` brings them into a running server; see `generate.py push --help`.
 
 Needs neither root nor Linux; the same declarations give the same bytes on every machine.
 """
@@ -23,15 +23,22 @@ from docs.folder import Wanted, differences, mend
 from exporter import registry
 from exporter.errors import NetExporterError, UsageError
 from exporter.model.metric import Naming
+from scrape import arms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
-    package.__name__: package.files for package in (dashboards, scrape, alerts, docs)
+    package.__name__.rpartition(".")[2]: package.files for package in (dashboards, scrape, arms, alerts, docs)
 }
 # Imported when named: the clients are slow to import, and some are optional.
-PUSHES = {"grafana": ("dashboards.push.command", "Create or update the folder and the dashboards of a Grafana.")}
+PUSHES = {
+    "grafana": ("dashboards.push.command", "Create or update the folder and the dashboards of a Grafana."),
+    "arms": (
+        "scrape.arms.command",
+        "The same and scraping, alerts and recording rules for Alibaba Cloud's Prometheus.",
+    ),
+}
 NAMINGS = [naming.value for naming in Naming]
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 

@@ -42,6 +42,13 @@ def templates(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, 
     return _annotations(rule, links, places, value=rule.show.value, owner=f"{owner} on {node}")
 
 
+def placeholders(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, str]:
+    """Annotations for who fills in labels and the value, but knows neither conditions nor formats."""
+    places = {key: f"{{{{$labels.{rendering.label(key)}}}}}" for key in rule.expr.labels}
+    node, namespace, pod = (places.get(key, "") for key in POD_KEYS)
+    return _annotations(rule, links, places, value="{{$value}}", owner=f"pod {namespace}/{pod} on {node}")
+
+
 def texts(rule: AlertRule, links: Links, labels: Mapping[LabelKey, str], value: str) -> dict[str, str]:
     """The same annotations as they must read once Prometheus has filled them in."""
     places = {key: labels.get(key, "") for key in rule.expr.labels}

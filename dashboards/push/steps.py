@@ -58,7 +58,7 @@ class Step:
         name: unique within its kind.
         action: what is done, or was.
         why: for what is left alone, or failed.
-        sent: call and parameters, as plain values.
+        sent: `action` is the call, the rest its parameters, as plain values; for servers whose calls have names.
     """
 
     kind: str
@@ -83,7 +83,8 @@ class Step:
 
     def line(self) -> str:
         """For people."""
-        return f"{self.action.value:7} {self.kind} {self.name}{': ' if self.why else ''}{self.why}"
+        call = f" ({self.sent['action']})" if self.sent else ""
+        return f"{self.action.value:7} {self.kind} {self.name}{call}{': ' if self.why else ''}{self.why}"
 
 
 class Target(Protocol):

@@ -53,6 +53,8 @@ class FakeGrafana:
         self.end = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True  # head and body are written apart
+
             def do_GET(self) -> None:
                 self._serve(b"")
 
