@@ -27,6 +27,7 @@ from scrape import arms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from types import ModuleType
 
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
     package.__name__.rpartition(".")[2]: package.files for package in (dashboards, scrape, arms, alerts, docs)
@@ -89,11 +90,19 @@ def push(arguments: list[str]) -> int:
             "--naming", default=NAMINGS[0], help=f"family of metric names: {' or '.join(NAMINGS)} (default %(default)s)"
         )
         if name == target:
-            command = importlib.import_module(module)
+            command = imported(module)
             command.declare(below)
     chosen = understood(parser, arguments)
     code: int = command.run(chosen)
     return code
+
+
+def imported(module: str) -> ModuleType:
+    """A sub-command. Raises UsageError naming the package that is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"package {error.name} is not installed; run: pip install --group generate") from error
 
 
 def understood(parser: Parser, arguments: list[str]) -> argparse.Namespace:
@@ -106,7 +115,7 @@ def understood(parser: Parser, arguments: list[str]) -> argparse.Namespace:
 
 
 def main(arguments: list[str]) -> int:
-    """Run. Returns the exit code: 0 done, 1 the bundle is not up to date, 2 wrong usage or declaration."""
+    """Run. Returns the exit code: 0 done, 1 not up to date, 2 wrong usage or declaration, 130 stopped by the user."""
     try:
         if arguments[:1] == ["push"]:
             return push(arguments[1:])
@@ -131,6 +140,9 @@ def main(arguments: list[str]) -> int:
     except NetExporterError as error:
         print(f"generate.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("generate.py: stopped; run it again to finish", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -60,7 +60,8 @@ def run(chosen: argparse.Namespace) -> int:
     _check(chosen)
     offline = chosen.plan and not any(os.environ.get(name) for name in _CREDENTIALS)
     endpoints = {Service.ARMS: chosen.endpoint, Service.CMS: chosen.cms_endpoint}
-    asked: Asked = Nobody() if offline else Sdk(chosen.region, endpoints)
+    needed = chosen.environment or chosen.cluster or (chosen.workspace and not chosen.url)
+    asked: Asked = Sdk(chosen.region, endpoints) if needed and not offline else Nobody()
     notes = ["no credentials: planned as if the account had nothing"] if offline else []
     url = chosen.url.rstrip("/")
     if chosen.workspace and not url and not offline:

@@ -9,6 +9,7 @@ import yaml
 
 from dashboards.push.steps import Action, PushError, Step
 from scrape.arms.calls import REGION, Call, member
+from scrape.arms.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ class FileOfGroups:
         """Read and compare. Raises PushError."""
         whole = self._read()
         mine = [each for each in whole["groups"] if each.get("name") == self._group["name"]]
-        action = Action.SKIP if mine == [self._group] else Action.UPDATE if mine else Action.CREATE
+        action = Action.SKIP if within([self._group], mine) else Action.UPDATE if mine else Action.CREATE
         sent = None if action is Action.SKIP else self._write(whole).plain()
         return [Step(KIND, self._group["name"], action, sent=sent)]
 
@@ -143,4 +144,4 @@ class TaskOfGroup:
             there = yaml.safe_load(found.get("aggTaskGroupConfig") or "")
         except yaml.YAMLError:
             return False
-        return bool(there == {"groups": [self._group]}) and found.get("targetPrometheusId") == self._cluster
+        return within({"groups": [self._group]}, there) and found.get("targetPrometheusId") == self._cluster

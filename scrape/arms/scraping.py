@@ -10,6 +10,7 @@ import yaml
 from dashboards.push.steps import Action, Step
 from scrape import monitors, prometheus
 from scrape.arms.calls import REGION, Call, member
+from scrape.arms.within import within
 from scrape.model import SERVICE
 
 if TYPE_CHECKING:
@@ -110,14 +111,4 @@ class Scraping:
             there = yaml.safe_load(found.get("ConfigYaml") or "")
         except yaml.YAMLError:
             return False
-        return _within(self._document, there)
-
-
-def _within(ours: Any, theirs: Any) -> bool:  # noqa: ANN401 -- any YAML
-    """Whether the other says all that ours says; a cluster adds members of its own, such as a time of creation."""
-    if isinstance(ours, dict):
-        return isinstance(theirs, dict) and all(key in theirs and _within(ours[key], theirs[key]) for key in ours)
-    if isinstance(ours, list):
-        same = isinstance(theirs, list) and len(ours) == len(theirs)
-        return same and all(_within(left, right) for left, right in zip(ours, theirs, strict=True))
-    return bool(ours == theirs)
+        return within(self._document, there)

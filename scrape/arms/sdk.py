@@ -64,7 +64,7 @@ class Sdk:
         self._refusals = (_module("alibabacloud_credentials.exceptions").CredentialException,)
         try:
             self._credential.get_credential()
-        except self._refusals as error:
+        except (*self._refusals, OSError, ValueError) as error:
             raise UsageError(
                 "no credentials of Alibaba Cloud; set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, "
                 "or use --plan"

@@ -160,6 +160,14 @@ def test_version_1_keeps_the_recording_rules_of_others() -> None:
         assert yaml.safe_load(fake.recording)["groups"] == [theirs[0], GROUP, theirs[1]]
 
 
+def test_members_that_the_service_adds_are_no_change() -> None:
+    with FakeArms("V1") as fake:
+        pushed(target(fake))
+        whole = yaml.safe_load(fake.recording)
+        fake.recording = yaml.safe_dump({"groups": [{**whole["groups"][0], "interval": "1m"}]})
+        assert pushed(target(fake)) == NONE
+
+
 def test_version_1_keeps_a_rule_that_was_added_after_the_plan() -> None:
     with FakeArms("V1") as fake:
         found = target(fake)

@@ -85,6 +85,16 @@ def test_the_plan_as_json_holds_every_call(capsys: pytest.CaptureFixture[str]) -
     assert calls[2]["parameters"]["ClusterId"] == CLUSTER
 
 
+def test_dashboards_alone_need_no_credentials_of_the_cloud(
+    grafana: FakeGrafana, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAFANA_TOKEN", TOKEN)
+    assert run("--region", REGION, "--url", grafana.url, "--plan") == 0
+    assert capsys.readouterr().out.startswith("create  folder net-exporter\n")
+    assert run("--region", REGION, "--url", grafana.url) == 0
+    assert "net-exporter-udp" in grafana.boards
+
+
 def test_a_plan_with_credentials_compares(arms: FakeArms, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*WHERE, *at(arms)) == 0
     arms.alerts[0]["Level"] = "P4"

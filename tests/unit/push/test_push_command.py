@@ -12,6 +12,7 @@ import pytest
 
 import generate
 from dashboards import catalogue
+from dashboards.push.server import Server
 from exporter import registry
 from tests.unit.push.fake_grafana import TOKEN, Failure
 
@@ -122,6 +123,29 @@ def test_a_token_that_cannot_be_right_is_one_line(
     assert error.endswith(f"{message}\n")
     assert error.count("\n") == 1
     assert grafana.writes == []
+
+
+def test_a_user_who_stops_it_sees_one_line(
+    grafana: FakeGrafana, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Server, "post", stop)
+    assert run("--url", grafana.url) == 130
+    assert capsys.readouterr().err == "generate.py: stopped; run it again to finish\n"
+
+
+def test_a_missing_package_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'rich'", name="rich")
+
+    monkeypatch.setattr(generate.importlib, "import_module", lacking)
+    assert run("--url", "https://example.com") == 2
+    assert capsys.readouterr() == (
+        "",
+        "generate.py: package rich is not installed; run: pip install --group generate\n",
+    )
 
 
 def test_help_names_targets_and_options(capsys: pytest.CaptureFixture[str]) -> None:
