@@ -35,6 +35,7 @@ NO_SCRAPE = "none"
 # One of these is set wherever the SDK finds credentials without asking the network.
 _CREDENTIALS = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_CREDENTIALS_URI", "ALIBABA_CLOUD_ROLE_ARN")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_ENDPOINT = re.compile(r"(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
 
 
@@ -109,5 +110,8 @@ def _check(chosen: argparse.Namespace) -> None:
             raise UsageError(f"{option} {value!r} is no id; the console shows it")
     if not any(given.values()) and not chosen.url:
         raise UsageError("nothing to push to; name --cluster, --environment, --workspace or --url")
+    for option, value in {"--endpoint": chosen.endpoint, "--cms-endpoint": chosen.cms_endpoint}.items():
+        if value and not _ENDPOINT.fullmatch(value):
+            raise UsageError(f"{option} {value!r} is no address; write HOST[:PORT]")
     if chosen.url:
         address(chosen.url)

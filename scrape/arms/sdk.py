@@ -92,15 +92,16 @@ class Sdk:
 
     def _client(self, service: Service, address: str) -> tuple[Any, ModuleType]:
         scheme, _, host = address.rpartition("://")
-        self._hosts[service] = host or f"{service.value}.{self._region}.aliyuncs.com"
         config = _module("alibabacloud_tea_openapi.utils_models").Config(
             credential=self._credential,
             region_id=self._region,
-            endpoint=self._hosts[service],
+            endpoint=host or None,  # the SDK knows regions with an address of another form
             protocol=(scheme or "https").upper(),
         )
         package = _PACKAGES[service]
-        return _with_bodies(_module(f"{package}.client").Client)(config), _module(f"{package}.models")
+        client = _with_bodies(_module(f"{package}.client").Client)(config)
+        self._hosts[service] = vars(client)["_endpoint"]
+        return client, _module(f"{package}.models")
 
     def _once(self, call: Call) -> Mapping[str, Any]:
         service = SERVICES[call.action]

@@ -298,6 +298,13 @@ def test_a_wrong_secret_is_noticed_by_the_signature(arms: FakeArms, monkeypatch:
     assert arms.calls == []
 
 
+def test_addresses_are_those_of_the_region_unless_named() -> None:
+    found = Sdk("cn-wuhan", {Service.CMS: "cms-vpc.cn-wuhan.example.com"})
+    assert found._hosts == {Service.ARMS: "arms.aliyuncs.com", Service.CMS: "cms-vpc.cn-wuhan.example.com"}
+    found = Sdk(REGION, {})
+    assert found._hosts == {Service.ARMS: f"arms.{REGION}.aliyuncs.com", Service.CMS: f"metrics.{REGION}.aliyuncs.com"}
+
+
 def test_a_service_that_never_answers_is_unsure(arms: FakeArms) -> None:
     arms.failures.append(Failure(SAVE, -1))
     with pytest.raises(UnsureError, match=r"CreateOrUpdateAlertRule: no answer within 0\.5 s"):

@@ -136,6 +136,10 @@ def test_what_fails_is_told_and_the_exit_code_says_so(arms: FakeArms, capsys: py
             ["--region", REGION, "--url", "grafana"],
             "'grafana' is no address of a Grafana; write https://HOST[:PORT][/PATH]",
         ),
+        (
+            ["--region", REGION, "--cluster", "c", "--endpoint", "ftp://x"],
+            "--endpoint 'ftp://x' is no address; write HOST[:PORT]",
+        ),
         (["--region", REGION, "--regoin", "x"], "unknown option '--regoin'; did you mean '--region'?"),
         (
             ["--region", REGION, "--cluster", CLUSTER],
