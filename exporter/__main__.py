@@ -52,6 +52,12 @@ def parser() -> Parser:
     commands["run"].add_argument(
         "--listen", metavar="ADDR:PORT", help="address of the endpoint (default: 0.0.0.0:9102)"
     )
+    commands["run"].add_argument(
+        "--web.config.file",
+        dest="web_config",
+        metavar="FILE",
+        help="web configuration file: TLS, client certificates, passwords, headers and limits",
+    )
     for name in ("check", "list", "explain"):
         commands[name].add_argument("--json", action="store_true", help="print JSON")
     commands["explain"].add_argument("metric", metavar="METRIC", help="a metric's name in any dialect")
@@ -79,7 +85,14 @@ def _trees(options: Namespace) -> tuple[str, str]:
 
 
 def _run(options: Namespace, known: Registry) -> None:
-    settings = config.load(known, options.config, listen=options.listen, backend=options.backend, chosen=options.chosen)
+    settings = config.load(
+        known,
+        options.config,
+        listen=options.listen,
+        backend=options.backend,
+        web_config=options.web_config,
+        chosen=options.chosen,
+    )
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
     )

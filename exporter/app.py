@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING
 from exporter.bpf import types_provider
 from exporter.errors import CollectError, NetExporterError
 from exporter.exposition.answers import Answers
+from exporter.exposition.debug import DebugPages
 from exporter.exposition.events_page import EventsPage
 from exporter.exposition.http import Server
+from exporter.exposition.pages import Pages
+from exporter.exposition.web.live import Web
 from exporter.identity import standalone
 from exporter.identity.recent import Owners
 from exporter.model.health import CAPABILITY_HELD
@@ -183,12 +186,17 @@ def _tell_hidden(env: Env) -> None:
 def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     """Serve until a signal asks to stop. Raises StartError when the address cannot be had."""
     tune_memory()
+    web = Web(config.web_config)
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: None)  # files are looked at whenever they matter; this must not end us
     parts = assemble(config, registry, proc, sys, events=True)
-    page = EventsPage(parts.events, config.node, registry.events())
-    server = Server(config.host, config.port, parts.schedule, parts.answers, config.node, events=page)
+    events = EventsPage(parts.events, config.node, registry.events())
+    debug = DebugPages(parts.schedule) if config.debug else None
+    pages = Pages(parts.schedule, parts.answers, config.node, events, debug)
+    server = Server(config.host, config.port, pages, web)
+    parts.health.also(server.samples)
     _settle_privileges(parts, drop=config.drop_privileges)  # before the first thread, which inherits them
     try:
         _start_events(parts, config)
@@ -201,13 +209,13 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     serving.start()
     shown = "localhost" if config.host in ("0.0.0.0", "::") else config.host
     shown = f"[{shown}]" if ":" in shown else shown
-    base = f"http://{shown}:{server.server_port}"
+    base = f"{server.scheme}://{shown}:{server.server_port}"
     log.info("metrics  %s/metrics", base)
     log.info("page     %s/", base)
     log.info("%d probes every %g s; stop with Ctrl-C", len(config.probes), config.interval)
-    stop.wait()
-    server.shutdown()
-    server.server_close()
+    while not stop.wait(1.0):  # a signal that the kernel gives to another thread does not wake this one
+        pass
+    server.finish()
     parts.schedule.stop()
     parts.close()
 

@@ -75,6 +75,8 @@ class Config:
         options: probe name -> option name -> value, defaults filled in.
         events: of the other half.
         notes: what was accepted and has no effect, for people.
+        web_config: path of the web configuration file; empty for none.
+        debug: whether there are pages about the exporter's own inside.
     """
 
     host: str
@@ -95,14 +97,17 @@ class Config:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     events: EventConfig = field(default_factory=EventConfig)
     notes: tuple[str, ...] = ()
+    web_config: str = ""
+    debug: bool = False
 
 
-def load(
+def load(  # noqa: PLR0913 - an argument for each option of the command line
     registry: Registry,
     path: str | None,
     *,
     listen: str | None = None,
     backend: str | None = None,
+    web_config: str | None = None,
     chosen: Sequence[str] = (),
 ) -> Config:
     """Read the file (none: all defaults), let environment and command line override it, check everything.
@@ -112,24 +117,26 @@ def load(
         path: the file; None for none.
         listen: of the command line, as `listen`.
         backend: of the command line, as `ebpf.backend`.
+        web_config: of the command line, as `web.configFile`.
         chosen: further settings of the command line, each as KEY=VALUE.
 
     Raises:
         FaultsError: names all that is wrong, each with file, line, key and the nearest valid one.
     """
     faults = Faults()
-    resolved = settle(path, listen=listen, backend=backend, chosen=chosen, faults=faults)
+    resolved = settle(path, listen=listen, backend=backend, web_config=web_config, chosen=chosen, faults=faults)
     config = interpret(registry, resolved, faults)
     faults.check()
     return config
 
 
-def settle(
+def settle(  # noqa: PLR0913 - as above
     path: str | None,
     *,
     faults: Faults,
     listen: str | None = None,
     backend: str | None = None,
+    web_config: str | None = None,
     chosen: Sequence[str] = (),
 ) -> Resolved:
     """Which value each setting has and who gave it; arguments as of `load`. Raises FaultsError."""
@@ -142,7 +149,11 @@ def settle(
             )
         else:
             overrides.append((key, value, "--set"))
-    named = {"listen": (listen, "--listen"), "ebpf.backend": (backend, "--backend")}
+    named = {
+        "listen": (listen, "--listen"),
+        "ebpf.backend": (backend, "--backend"),
+        "web.configFile": (web_config, "--web.config.file"),
+    }
     overrides += [(key, text, option) for key, (text, option) in named.items() if text is not None]
     return resolve(path, os.environ, overrides, faults)
 
@@ -159,6 +170,8 @@ def interpret(registry: Registry, settings: Resolved, faults: Faults) -> Config:
         port=port,
         node=_as_text(settings["node"] or socket.gethostname()),
         log_level="debug" if settings["debugmode"] and level.place == DEFAULT else level.value,
+        web_config=settings["web.configFile"],
+        debug=settings["debugmode"],
         interval=float(settings["metrics.interval"]),
         timestamps=settings["metrics.timestamps"] or Naming.INSPECTOR in namings,
         namings=namings,

@@ -220,6 +220,22 @@ _COST = (
     ),
 )
 
+_ENDPOINT = (
+    topic(
+        "Refused by the endpoint",
+        "Connections and requests refused, by reason: clients without the right password or certificate, too many or "
+        "too slow ones, and what is no request.",
+        (health.HTTP_REFUSED, ""),
+        keep=(health.REFUSAL_LABEL,),
+        steps=(Step(1, Colour.WATCH),),
+    ),
+    topic(
+        "Web configuration in force",
+        "1 where the web configuration file holds as it is, 0 where it was changed and is wrong; the log says where.",
+        (health.WEB_CONFIG_VALID, ""),
+    ),
+)
+
 _AGE = Panel(
     title="Last cycle",
     description="When each exporter began its last cycle. One that lags far behind the others hangs.",
@@ -323,6 +339,7 @@ BOARD = Board(
         Row("Probes", (HEALTH, FAILURES)),
         Row("Cost", (*(each.panel(NODES) for each in _COST), _PROCESS_CPU, _PROCESS_MEMORY)),
         Row("Events", tuple(each.panel(NODES) for each in _EVENTS)),
+        Row("Endpoint", tuple(each.panel(NODES) for each in _ENDPOINT)),
         Row("Fleet", (_AGE, _VERSIONS)),
     ),
 )

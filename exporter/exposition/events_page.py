@@ -14,6 +14,7 @@ from exporter.errors import UsageError
 from exporter.events import record, selection, text
 from exporter.events.selection import Selection
 from exporter.exposition.page import template
+from exporter.exposition.reply import Reply, plain
 from exporter.runtime.recent_events import MOST
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 _SHOWN: Final = 200
 _FILTERS: Final = ("type", "pod", "namespace")
 _NONE: Final = "No events are taken: name the probes whose events are wanted under `event.probes`.\n"
-
-
-class Reply(NamedTuple):
-    """What a request gets."""
-
-    status: HTTPStatus
-    kind: str
-    body: bytes
 
 
 class _Query(NamedTuple):
@@ -61,11 +54,11 @@ class EventsPage:
     def answer(self, query: str) -> Reply:
         """The page, or JSON with `format=json`; the newest first."""
         if self._events is None:
-            return _plain(HTTPStatus.NOT_FOUND, _NONE)
+            return plain(HTTPStatus.NOT_FOUND, _NONE)
         try:
             asked = self._understood(query)
         except UsageError as error:
-            return _plain(HTTPStatus.BAD_REQUEST, f"{error}\n")
+            return plain(HTTPStatus.BAD_REQUEST, f"{error}\n")
         naming = self._events.naming
 
         def wanted(named: Named) -> bool:
@@ -126,7 +119,3 @@ def _row(named: Named, naming: EventNaming) -> str:
         f'<tr><td class="time">{when}</td><td title="{about}">{escape(kind.name_in(naming))}</td>'
         f"<td>{namespace}</td><td>{pod}</td><td><code>{escape(text.body(named))}</code></td></tr>\n"
     )
-
-
-def _plain(status: HTTPStatus, line: str) -> Reply:
-    return Reply(status, "text/plain; charset=utf-8", line.encode("utf-8", "replace"))

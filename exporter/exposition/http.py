@@ -1,191 +1,163 @@
-"""The HTTP endpoint: /metrics, /-/healthy, /-/ready and the pages for people."""
+"""The HTTP endpoint: listens, takes connections in, speaks TLS with them, and ends them in order."""
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
-import re
 import socket
 import threading
-from functools import partial
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+import time
+from socketserver import TCPServer
+from typing import TYPE_CHECKING, Final
 
-from exporter import __version__
 from exporter.errors import StartError
-from exporter.exposition import page
-from exporter.exposition.events_page import EventsPage
-from exporter.exposition.text import Format
-from exporter.runtime.health import statuses
+from exporter.exposition.connections import Connection, Connections, peer
+from exporter.exposition.handler import Endpoint, Handler
+from exporter.exposition.refusals import Reason, Refusals
+from exporter.exposition.web.names import REQUIRED
+from exporter.exposition.web.tls import names_of
+from exporter.model.health import HTTP_REFUSED, WEB_CONFIG_VALID
 
 if TYPE_CHECKING:
-    from exporter.exposition.answers import Answers
-    from exporter.runtime.schedule import Schedule
+    import ssl
+
+    from exporter.exposition.pages import Pages
+    from exporter.exposition.web.file import Tls
+    from exporter.exposition.web.live import Web
+    from exporter.model.metric import Metric
+    from exporter.runtime.health import Samples
 
 log = logging.getLogger(__name__)
 
-_MOST_CONNECTIONS = 64  # each has a thread; scrapers need one or two
-_IDLE_SECONDS = 30.0  # a client that says nothing for so long is let go
-_FIRST_CYCLE_WAIT = 5.0  # seconds a scrape waits for the very first cycle
-_REFUSED = re.compile(r"q\s*=\s*0(\.0*)?")
+_HANDSHAKE_SECONDS: Final = 10.0
+_FINISH_SECONDS: Final = 5.0  # for scrapes that are being answered when the exporter ends
+_SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SPEAK_TLS: Final = b"this port speaks TLS; ask https://\n"
+_PLAIN_TO_TLS: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
+    b"Connection: close\r\n\r\n%b" % (len(_SPEAK_TLS), _SPEAK_TLS)
+)
 
 
-class Server(ThreadingHTTPServer):
-    """Listens on one address, serves a bounded number of connections at a time."""
+class Server(TCPServer):
+    """Listens on one address; each connection has a thread.
 
-    daemon_threads = True
-    block_on_close = False
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        pages: that are served.
+        web: who may ask, and over what.
+    """
+
     request_queue_size = 128
+    allow_reuse_address = True
 
-    def __init__(  # noqa: PLR0913 - what it listens on and what it serves
-        self,
-        host: str,
-        port: int,
-        schedule: Schedule,
-        answers: Answers,
-        node: str,
-        *,
-        events: EventsPage | None = None,
-    ) -> None:
+    def __init__(self, host: str, port: int, pages: Pages, web: Web) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._room = threading.BoundedSemaphore(_MOST_CONNECTIONS)
-        handler = partial(_Handler, schedule, answers, node, events or EventsPage(None, node, ()))
+        self._connections = Connections()
+        self._web = web
+        self._refusals = Refusals()
+        self._endpoint = Endpoint(pages, web, self._refusals, threading.Event())
         try:
-            super().__init__((host, port), handler)
+            super().__init__((host, port), Handler)  # type: ignore[arg-type] # made in `_serve`
         except OSError as error:
             hint = "; is another exporter running? choose one with --listen" if error.errno == errno.EADDRINUSE else ""
             raise StartError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from error
         except (OverflowError, TypeError, ValueError) as error:  # port out of range, name overlong or with a zero byte
             raise StartError(f"cannot listen on {host}:{port}: {error}") from error
+        self.server_port: int = self.socket.getsockname()[1]
+
+    @property
+    def scheme(self) -> str:
+        """How its addresses begin now."""
+        return "https" if self._web.rules().context else "http"
+
+    def samples(self) -> dict[Metric, Samples]:
+        """Self-metrics."""
+        refused = self._refusals.counts()
+        refused[Reason.ROOM] += self._connections.turned_away
+        return {
+            HTTP_REFUSED: {(reason.value,): count for reason, count in refused.items()},
+            WEB_CONFIG_VALID: {(): self._web.valid},
+        }
 
     def server_bind(self) -> None:
-        """Listen on IPv4 too when asked for all of IPv6; skip the name look-up that the base class does."""
+        """Listen on IPv4 too when asked for all of IPv6."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+        self.socket.setblocking(False)  # noqa: FBT003 - a client may be gone before it is taken in
+        super().server_bind()
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """The next connection; where there is no descriptor for it, pause rather than try in a circle."""
+        try:
+            return self.socket.accept()
+        except OSError as error:
+            if error.errno in _SCARCE:
+                time.sleep(0.1)
+            raise
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """Turn away what exceeds the number of connections, rather than grow without bound."""
-        if not self._room.acquire(blocking=False):
+        """Take a connection in, or turn it away rather than grow without bound."""
+        if not isinstance(request, socket.socket) or not isinstance(client_address, tuple):
+            return
+        connection = Connection(request, *peer(client_address[0]))
+        if not self._connections.enter(connection):
             self.shutdown_request(request)
             return
+        thread = threading.Thread(target=self._serve, args=(connection,), name="http-connection", daemon=True)
         try:
-            super().process_request(request, client_address)
+            thread.start()
         except RuntimeError as error:  # no thread to be had
             log.debug("turned a connection away: %s", error)
-            self._room.release()
+            self._refusals.add(Reason.ROOM)
+            self._connections.leave(connection)
             self.shutdown_request(request)
 
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        """Serve one connection in its thread and give its room back."""
+    def _serve(self, connection: Connection) -> None:
+        """Serve one connection in its thread. What its client does wrong is no news."""
         try:
-            super().process_request_thread(request, client_address)
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are two writes
+            rules = self._web.rules()
+            tls = rules.file.tls
+            if rules.context is None or tls is None:
+                Handler(self._endpoint, connection, certified=False)
+            elif self._encrypted(connection, rules.context, tls):
+                Handler(self._endpoint, connection, certified=tls.client_auth == REQUIRED)
+        except OSError as error:
+            log.debug("connection of %s ended early: %s", connection.peer, error)
         finally:
-            self._room.release()
+            self._connections.leave(connection)
+            connection.socket.close()
+
+    def _encrypted(self, connection: Connection, context: ssl.SSLContext, tls: Tls) -> bool:
+        """Shake hands; False where the client is not one to talk to."""
+        plain = connection.socket
+        plain.settimeout(_HANDSHAKE_SECONDS)
+        try:
+            if plain.recv(1, socket.MSG_PEEK).isalpha():  # a handshake begins with another byte
+                self._refusals.add(Reason.HANDSHAKE)
+                plain.sendall(_PLAIN_TO_TLS)
+                return False
+            encrypted = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            connection.socket = encrypted
+            encrypted.do_handshake()
+        except OSError:
+            self._refusals.add(Reason.HANDSHAKE)
+            raise
+        if tls.allowed_sans is not None and not names_of(encrypted.getpeercert() or {}) & tls.allowed_sans:
+            self._refusals.add(Reason.CERTIFICATE)
+            return False
+        return True
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - base class signature
-        """A client that went away is no trace for the log."""
-        log.debug("connection of %s ended early", client_address, exc_info=True)  # noqa: LOG014 - called from one
+        """A connection that could not be taken in is no trace for the log."""
+        log.debug("connection of %s could not be taken in", client_address, exc_info=True)  # noqa: LOG014 - called from one
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = f"net-exporter/{__version__}"
-    sys_version = ""
-    timeout = _IDLE_SECONDS
-    disable_nagle_algorithm = True  # headers and body are two writes; the second must not wait for an answer
-
-    def __init__(self, schedule: Schedule, answers: Answers, node: str, events: EventsPage, *args: object) -> None:
-        self._schedule = schedule
-        self._events = events
-        self._answers = answers
-        self._node = node
-        super().__init__(*args)  # type: ignore[arg-type]
-
-    def do_GET(self) -> None:
-        """Answer by path."""
-        try:
-            parts = urlsplit(self.path)
-        except ValueError as error:
-            self._text(HTTPStatus.BAD_REQUEST, f"{error}\n")
-            return
-        match parts.path:
-            case "/metrics":
-                self._metrics()
-            case "/-/healthy":
-                self._text(HTTPStatus.OK, "ok\n")
-            case "/-/ready":
-                self._ready()
-            case "/pods":
-                self._pods()
-            case "/events":
-                self._answer(*self._events.answer(parts.query))
-            case "/":
-                self._page()
-            case _:
-                self._text(
-                    HTTPStatus.NOT_FOUND,
-                    "no such page; there are /metrics, /events, /pods, /-/healthy, /-/ready and /\n",
-                )
-
-    do_HEAD = do_GET  # noqa: N815 - the base class finds methods by HTTP verb
-
-    def _metrics(self) -> None:
-        wire = Format.OPENMETRICS if self._accepts("Accept", "application/openmetrics-text") else Format.TEXT
-        compressed = self._accepts("Accept-Encoding", "gzip")
-        body = self._answers.get(self._schedule.latest(_FIRST_CYCLE_WAIT), wire, compressed=compressed)
-        self._answer(HTTPStatus.OK, wire.value, body, encoding="gzip" if compressed else "")
-
-    def _accepts(self, header: str, wanted: str) -> bool:
-        """Whether a header lists something, and not with the weight 0 that refuses it."""
-        for entry in ",".join(self.headers.get_all(header, ())).lower().split(","):
-            name, *parameters = (part.strip() for part in entry.split(";"))
-            if name == wanted:
-                return not any(_REFUSED.fullmatch(parameter) for parameter in parameters)
-        return False
-
-    def _ready(self) -> None:
-        snapshot = self._schedule.latest()
-        if snapshot is None:
-            self._text(HTTPStatus.SERVICE_UNAVAILABLE, "not ready: no cycle has completed lately\n")
-            return
-        self._text(HTTPStatus.OK, "".join(["ready\n", *(f"{line}\n" for line in statuses(snapshot))]))
-
-    def _page(self) -> None:
-        now, before = self._schedule.last_two()
-        self._answer(
-            HTTPStatus.OK,
-            "text/html; charset=utf-8",
-            page.render(self._node, now, before, self._schedule.interval).encode("utf-8", "replace"),
-        )
-
-    def _pods(self) -> None:
-        now, _ = self._schedule.last_two()
-        pods = [] if now is None else [pod._asdict() for pod in now.pods]
-        self._answer(HTTPStatus.OK, "application/json", json.dumps(pods, indent=1).encode())
-
-    def _text(self, status: HTTPStatus, text: str) -> None:
-        self._answer(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"))
-
-    def _answer(self, status: HTTPStatus, kind: str, body: bytes, *, encoding: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Vary", "Accept, Accept-Encoding")
-        if encoding:
-            self.send_header("Content-Encoding", encoding)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - base class signature
-        """Requests are not news."""
-        log.debug(format, *args)
+    def finish(self) -> None:
+        """Take no more connections, and let scrapes that are being answered end."""
+        self._endpoint.ending.set()
+        self._endpoint.pages.close()
+        self.shutdown()
+        self.server_close()
+        self._connections.finish(_FINISH_SECONDS)

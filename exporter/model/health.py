@@ -41,6 +41,12 @@ EVENT_TYPE_LABEL = Label(name="type", help="Type of event, by its name in the ku
 SINK_LABEL = Label(
     name="sink", help="Where events go to, for example loki; a second one of a kind is loki_2.", budget=16
 )
+REFUSAL_LABEL = Label(
+    name="reason",
+    help="room: turned away or ended for others as too many were open; deadline: too slow; request: wrong, too long or "
+    "of another method; handshake and certificate: of TLS; password: missing or wrong; rate: above rate_limit.",
+    budget=8,
+)
 LOSS_LABEL = Label(
     name="reason",
     help="queue_full: the sink is slower than events come; failed: it could not deliver them; further ones are the "
@@ -274,6 +280,21 @@ EVENTS_FOLDED = _own(
     labels=(SINK_LABEL,),
     advice="Raise `maxStreams` of the sink loki if Loki's limit for streams has room.",
 )
+HTTP_REFUSED = _own(
+    name="http_refused_total",
+    kind=Kind.COUNTER,
+    unit=Unit.OBJECTS,
+    help="Connections and requests that the endpoint has refused.",
+    labels=(REFUSAL_LABEL,),
+    advice="password, certificate and handshake: who asks, and with what; room and deadline: too many or slow clients.",
+)
+WEB_CONFIG_VALID = _own(
+    name="web_config_valid",
+    kind=Kind.GAUGE,
+    unit=Unit.STATE,
+    help="Whether the web configuration file and what it names could be taken over when they last changed, 1 or 0.",
+    advice="The log names the line and the key, or the certificate; the former configuration stays in force.",
+)
 BUILD_INFO = _own(
     name="build_info",
     kind=Kind.GAUGE,
@@ -348,6 +369,8 @@ METRICS = (
     EVENT_BACKLOG,
     EVENT_RETRIES,
     EVENTS_FOLDED,
+    HTTP_REFUSED,
+    WEB_CONFIG_VALID,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_MEMORY,

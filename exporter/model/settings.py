@@ -49,7 +49,18 @@ SETTINGS = (
         "node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name.", live=False
     ),
     Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
-    Setting("debugmode", False, "Log at level debug unless `logLevel` is set.", aliases=("debugMode",)),  # noqa: FBT003
+    Setting(
+        "debugmode",
+        False,  # noqa: FBT003
+        "Log at level debug unless `logLevel` is set, and serve pages about the exporter itself under /debug/.",
+        aliases=("debugMode",),
+    ),
+    Setting(
+        "web.configFile",
+        "",
+        "Web configuration file: TLS, client certificates, passwords, headers and limits of the endpoint.",
+        live=False,
+    ),
     Setting("security.dropPrivileges", True, "Keep only the capabilities that the running probes declare.", live=False),  # noqa: FBT003
     Setting(
         "enableLegacyVersion",

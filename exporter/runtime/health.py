@@ -51,6 +51,10 @@ class Health:
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
+    def also(self, ask: Callable[[], Mapping[Metric, Samples]]) -> None:
+        """Further self-metrics, of what is made later."""
+        self._more = (*self._more, ask)
+
     def publish(self, snapshot: Snapshot) -> None:
         """Take over the outcome of a cycle."""
         self._snapshot = snapshot

@@ -32,7 +32,7 @@ class Daemon:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.log.append(line)
-            found = re.search(r"metrics +(http://\S+)/metrics", line)
+            found = re.search(r"metrics +(https?://\S+)/metrics", line)
             self.address = found[1] if found else self.address
             if "stop with Ctrl-C" in line:
                 self._told.set()

@@ -85,7 +85,7 @@ def _ours(wanted: Wanted) -> dict[str, Any]:
     sinks = [] if wanted.loki is None else [{"name": "loki", "args": {"addr": wanted.loki}}]
     return {
         "listen": f"0.0.0.0:{wanted.port}",
-        "logLevel": "debug" if wanted.debug else "info",
+        "debugmode": wanted.debug,
         "metrics": {"probes": _entries(wanted.probes, plain=True)},
         "event": {"probes": _entries(wanted.events, plain=True), "sinks": sinks},
     }

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.exposition.answers import Answers
+from exporter.exposition.debug import DebugPages
 from exporter.exposition.http import Server
+from exporter.exposition.pages import Pages
+from exporter.exposition.web.live import Web
 from exporter.model.metric import Naming
 from exporter.model.snapshot import Outcome, Snapshot, Status, Table
 from exporter.runtime.collector import Costs
@@ -61,16 +64,26 @@ class Endpoint:
 
 
 @pytest.fixture
+def endpoint(serve: Callable[..., Endpoint]) -> Endpoint:
+    """A server that has something to serve."""
+    made = serve()
+    made.publish()
+    return made
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[..., Endpoint]]:
-    """Start a server: `serve()` or `serve("::")`; nothing is published yet."""
+    """Start a server: `serve()`, `serve("::")`, `serve(web=...)`, `serve(debug=True)`; nothing is published yet."""
     running: list[tuple[Server, threading.Thread]] = []
 
-    def start(host: str = "127.0.0.1") -> Endpoint:
+    def start(host: str = "127.0.0.1", web: Web | None = None, *, debug: bool = False) -> Endpoint:
         cycles = _Cycles()
         health = Health("node-a", (Naming.KUBESKOOP,), cycles.costs)
         schedule = Schedule(cycles, health, 5.0)  # type: ignore[arg-type] # see _Cycles
         answers = Answers("node-a", (Naming.KUBESKOOP,), health, timestamps=False)
-        server = Server(host, 0, schedule, answers, "node-a")
+        pages = Pages(schedule, answers, "node-a", None, DebugPages(schedule) if debug else None)
+        server = Server(host, 0, pages, web or Web())
+        health.also(server.samples)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         running.append((server, thread))
@@ -78,6 +91,5 @@ def serve() -> Iterator[Callable[..., Endpoint]]:
 
     yield start
     for server, thread in running:
-        server.shutdown()
+        server.finish()
         thread.join()
-        server.server_close()

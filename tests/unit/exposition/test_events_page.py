@@ -74,7 +74,7 @@ class _Cells(HTMLParser):
 
 
 def _rows(page: EventsPage, query: str = "") -> list[list[str]]:
-    status, kind, body = page.answer(query)
+    status, kind, body, _ = page.answer(query)
     assert (status, kind) == (200, "text/html; charset=utf-8")
     cells = _Cells()
     cells.feed(body.decode())
@@ -102,7 +102,7 @@ def test_types_are_named_as_configured() -> None:
 
 def test_json_is_the_records_of_the_same_events() -> None:
     page = _page(documents_reset(), documents_loss())
-    status, kind, body = page.answer("format=json")
+    status, kind, body, _ = page.answer("format=json")
     assert (status, kind) == (200, "application/json")
     wanted = [record.record(named, EventNaming.KUBESKOOP) for named in (documents_loss(), documents_reset())]
     assert json.loads(body) == wanted
@@ -138,7 +138,7 @@ def test_filters_leave_what_is_wanted(query: dict[str, str], found: list[str]) -
     ],
 )
 def test_what_makes_no_sense_is_said_to_make_none(query: str, said: str) -> None:
-    status, kind, body = _page().answer(query)
+    status, kind, body, _ = _page().answer(query)
     assert (status, kind, body.decode()) == (400, "text/plain; charset=utf-8", said + "\n")
 
 
@@ -159,7 +159,7 @@ def test_the_page_keeps_what_was_asked_for_and_leads_to_the_same_as_json() -> No
 
 
 def test_without_events_the_page_says_how_to_have_some() -> None:
-    status, _, body = EventsPage(None, NODE, TYPES).answer("")
+    status, _, body, _ = EventsPage(None, NODE, TYPES).answer("")
     assert (status, body.decode()) == (
         404,
         "No events are taken: name the probes whose events are wanted under `event.probes`.\n",
