@@ -46,9 +46,13 @@ def sdk(fake: FakeArms, timeout: float = 20) -> Sdk:
 
 
 def target(
-    fake: FakeArms, rules: Sequence[AlertRule] = SOME, runbooks: str = "r", form: str = "podmonitor"
+    fake: FakeArms,
+    rules: Sequence[AlertRule] = SOME,
+    runbooks: str = "r",
+    form: str = "podmonitor",
+    timeout: float = 20,
 ) -> Instance:
-    asked = sdk(fake)
+    asked = sdk(fake, timeout)
     wanted = alerting.wanted(rules, RENDERING, Links("https://g", runbooks, "0123"), CLUSTER, REGION)
     task = FileOfGroups(asked, GROUP, CLUSTER, REGION) if fake.version == "V1" else TaskOfGroup(asked, GROUP, CLUSTER)
     within = limits.of(registry.load(), Naming.KUBESKOOP)
@@ -253,6 +257,15 @@ def test_trouble_on_the_way_neither_doubles_nor_loses(arms: FakeArms, trouble: l
     assert sorted(rule["AlertName"] for rule in arms.alerts) == sorted(rule.name for rule in SOME)
     assert (len(arms.tasks), len(arms.scrapes), len(arms.failures)) == (1, 1, 0)
     assert pushed(target(arms)) == NONE
+
+
+def test_an_answer_that_never_comes_neither_doubles_nor_loses(arms: FakeArms) -> None:
+    found = target(arms, timeout=3)
+    steps = found.plan()
+    arms.failures.extend([Failure(SAVE, -1, done=True), Failure(SAVE, -1)])
+    result = converge(found, steps, sleep=lambda _: None)
+    assert {step.name: step.action.value for step in result} == ALL
+    assert sorted(rule["AlertName"] for rule in arms.alerts) == sorted(rule.name for rule in SOME)
 
 
 def test_trouble_that_lasts_is_told_and_the_next_run_finishes(arms: FakeArms) -> None:

@@ -34,8 +34,8 @@ def board(uid: str, description: str = "First.") -> dict[str, Any]:
     }
 
 
-def target(fake: FakeGrafana, description: str = "First.", **options: str | bool) -> Grafana:
-    server = Server(fake.url, TOKEN, timeout=20, sleep=lambda _: None)
+def target(fake: FakeGrafana, description: str = "First.", timeout: float = 20, **options: str | bool) -> Grafana:
+    server = Server(fake.url, TOKEN, timeout=timeout, sleep=lambda _: None)
     made = partial(Grafana, server, lambda old: [board(uid, f"{description} {old}") for uid in UIDS], folder="Network")
     return made(**options)
 
@@ -182,6 +182,15 @@ def test_trouble_on_the_way_neither_doubles_nor_loses(grafana: FakeGrafana, trou
     assert list(grafana.folders) == ["network"]
     assert not grafana.failures
     assert pushed(target(grafana)) == NONE
+
+
+def test_an_answer_that_never_comes_neither_doubles_nor_loses(grafana: FakeGrafana) -> None:
+    found = target(grafana, timeout=3)
+    steps = found.plan()
+    grafana.failures.extend([Failure(SAVE, -1, done=True), Failure(SAVE, -1)])
+    result = converge(found, steps, sleep=lambda _: None)
+    assert {step.name: step.action.value for step in result} == ALL
+    assert {uid: len(grafana.boards[uid]["versions"]) for uid in UIDS} == dict.fromkeys(UIDS, 1)
 
 
 def test_trouble_that_lasts_is_told_and_the_next_run_finishes(grafana: FakeGrafana) -> None:
