@@ -30,6 +30,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 echo $? >/run/job/status
 busybox poweroff -f
 """
+_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL")  # what is started ends with this process, however that ends
 _KVM_PATIENCE: Final = 20  # seconds; a guest that works under KVM has started long before
 
 
@@ -108,7 +109,7 @@ def run(  # noqa: PLR0913 -- each is a property of a guest that some test needs
         began = time.monotonic()
         with (folder / "qemu").open("wb") as said:
             machine = subprocess.Popen(
-                [*_machine(folder, kernel, cpus, accelerator, hide_btf=hide_btf), *options],
+                [*_WITH_US, *_machine(folder, kernel, cpus, accelerator, hide_btf=hide_btf), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -163,7 +164,14 @@ def _shared(place: Path, source: Path, *, read_only: bool) -> Iterator[None]:
     cache = "always" if read_only else "none"
     with place.with_suffix(".log").open("wb") as log:
         daemon = subprocess.Popen(
-            [program, f"--socket-path={socket}", "-f", "-o", f"source={source},cache={cache},sandbox=chroot,xattr"],
+            [
+                *_WITH_US,
+                program,
+                f"--socket-path={socket}",
+                "-f",
+                "-o",
+                f"source={source},cache={cache},sandbox=chroot,xattr",
+            ],
             stdout=log,
             stderr=log,
         )

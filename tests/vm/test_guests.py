@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import select
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
 from exporter import registry
 from tests.bpf import compiling
 from tests.vm import kernels, machine, matrix, rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The oldest kernel with everything that probes ask for at least, and what is to come; the others: make vmtest.
 AFFORDED = ("5.10", "newest")
@@ -175,6 +175,29 @@ def test_a_kernel_is_run_in_each_way_of_the_matrix_unless_one_is_asked_for(
     wanted: list[str] | None, types: str | None, expected: tuple[tuple[str, str], ...]
 ) -> None:
     assert rows.chosen(wanted, types) == expected
+
+
+SHARING = """
+import sys, time
+from pathlib import Path
+from tests.vm import machine
+with machine._shared(Path(sys.argv[1]), Path("/"), read_only=True):
+    print("shared", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_serves_a_guest_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    if lacking := machine.missing():
+        pytest.skip(lacking)
+    with subprocess.Popen([sys.executable, "-c", SHARING, tmp_path / "root"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"shared\n"
+        (daemon,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        descriptor = os.pidfd_open(int(daemon))
+        process.kill()
+    assert select.select([descriptor], [], [], 60)[0] == [descriptor]  # readable once it has ended
+    os.close(descriptor)
 
 
 @pytest.mark.parametrize("wanted", AFFORDED)
