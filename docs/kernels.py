@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 REPORT: Final = Path(__file__).parent / "reference" / "kernels.json"
 
 _WORDS: Final = {"ok": "yes", "no_data": "yes, nothing to count", "unsupported": "no"}
-_TYPES: Final = {"kernel": "", "headers": ", types from headers", "nothing": ", no types"}
+_TYPES: Final = {"kernel": "", "headers": " (types from headers)", "nothing": " (no types)"}
 
 
 def pages(registry: Registry, path: Path = REPORT) -> dict[str, str]:
