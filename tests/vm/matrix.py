@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # What a probe may lack in a guest whatever its kernel.
 _HARDWARE: Final = {"rdma": "guests have no RDMA device"}
+_BY_TYPES: Final = {
+    "tcptwrcv": "before Linux 6.11 its only hook is fexit, for which the kernel itself must tell its types"
+}
 _MODULES: Final = "ip_vs nf_conntrack nf_conntrack_netlink virtio_net loop"
 _SOURCES: Final = {rows.KERNEL: "kernel", rows.HEADERS: "headers", rows.NOTHING: ""}  # as `net-exporter check` tells
 
@@ -92,6 +95,8 @@ def complaints(found: dict[str, Any], registry: Registry) -> Iterator[str]:
 
 def _may_lack(spec: ProbeSpec, release: tuple[int, int], types: str) -> bool:
     if spec.name in _HARDWARE or release < spec.since:
+        return True
+    if types == rows.HEADERS and spec.name in _BY_TYPES:
         return True
     return types == rows.NOTHING and spec.since > (0, 0)  # those that ask for a kernel have programs
 
