@@ -31,6 +31,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--types", choices=tuple(rows.TESTS), help="who tells the kernel's types (default: as in the matrix)"
     )
+    parser.add_argument(
+        "--tests", action="append", metavar="PATH", help="only these, may be repeated (default: all of the matrix)"
+    )
     parser.add_argument("--seconds", type=float, default=3600, help="most time for each guest (default: %(default)s)")
     parser.add_argument("--nic", action="store_true", help="with a virtio network card, which tests always have")
     parser.add_argument("command", nargs="*", help="what to run instead of the tests")
@@ -48,7 +51,7 @@ def main() -> int:
         wanted = rows.chosen(arguments.kernel, arguments.types or rows.KERNEL)
         return max(_run(row, shlex.join(arguments.command), arguments) for row in wanted)
     compiling.compile_all()
-    return max(_test(row, arguments.seconds) for row in rows.chosen(arguments.kernel, arguments.types))
+    return max(_test(row, arguments) for row in rows.chosen(arguments.kernel, arguments.types))
 
 
 def _run(row: rows.Row, command: str, arguments: argparse.Namespace) -> int:
@@ -60,12 +63,13 @@ def _run(row: rows.Row, command: str, arguments: argparse.Namespace) -> int:
     return int(result.status != 0)
 
 
-def _test(row: rows.Row, seconds: float) -> int:
+def _test(row: rows.Row, arguments: argparse.Namespace) -> int:
     kernel = kernels.get(row.kernel, headers=row.with_headers)
     print(f"{kernel.release}, types told by {row.types}:", flush=True)
-    command, hide = matrix.command(rows.TESTS[row.types]), row.types != rows.KERNEL
-    result = machine.run(kernel, command, seconds=seconds, hide_btf=hide, nic=True, watch=_progress())
-    found = matrix.report(row, kernel, result)
+    tests, hide = arguments.tests or rows.TESTS[row.types], row.types != rows.KERNEL
+    command = matrix.command(tests)
+    result = machine.run(kernel, command, seconds=arguments.seconds, hide_btf=hide, nic=True, watch=_progress())
+    found = matrix.report(row, kernel, tests, result)
     matrix.kept(REPORT, found)
     return int(_tell(found, result))
 

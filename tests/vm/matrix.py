@@ -40,8 +40,8 @@ def command(tests: Iterable[str]) -> str:
     )
 
 
-def report(row: Row, kernel: Kernel, result: Result) -> dict[str, Any]:
-    """Plain values for kernels.json: outcome of each probe, and of the tests."""
+def report(row: Row, kernel: Kernel, ran: Iterable[str], result: Result) -> dict[str, Any]:
+    """Plain values for kernels.json: outcome of each probe, and of the tests, which are those at the paths `ran`."""
     here = f"{Path.cwd()}/"
     tests = [json.loads(line.replace(here, "")) for line in result.files.get("tests.jsonl", "").splitlines()]
     check = json.loads(result.files.get("check.json", "").replace(here, "") or "{}")
@@ -55,6 +55,7 @@ def report(row: Row, kernel: Kernel, result: Result) -> dict[str, Any]:
         "source": check.get("btf", {}).get("source"),
         "backend": check.get("backend", ""),
         "probes": [_probe(each) for each in check.get("probes", ())],
+        "tests": list(ran),
         "passed": sum(test["outcome"] == "passed" for test in tests),
         "failed": [test["test"] for test in tests if test["outcome"] == "failed"],
         "skipped": dict(sorted(skipped.items())),

@@ -83,7 +83,7 @@ def test_a_report_has_outcomes_and_no_durations() -> None:
         {"test": "c", "outcome": "failed", "seconds": 2.5, "reason": "assert"},
     ]
     result = result_of([row_of("tcp")], tests, status=1)
-    found = matrix.report(rows.Row("6.1", rows.KERNEL), kernels.Kernel("6.1", "6.1.0-56", kernels.CACHE), result)
+    found = matrix.report(rows.Row("6.1", rows.KERNEL), kernels.Kernel("6.1", "6.1.0-56", kernels.CACHE), ["a"], result)
     assert dt.date.fromisoformat(found.pop("date"))
     assert found == {
         "kernel": "6.1",
@@ -93,6 +93,7 @@ def test_a_report_has_outcomes_and_no_durations() -> None:
         "source": "kernel",
         "backend": "core",
         "probes": [{"probe": "tcp", "status": "ok", "reason": "", "hooks": ["tp_btf/a"]}],
+        "tests": ["a"],
         "passed": 1,
         "failed": ["c"],
         "skipped": {"no netem": 1},
@@ -138,7 +139,7 @@ def test_without_types_only_programs_may_be_lacking(
 
 def assert_complaints(release: str, types: str, result: machine.Result, complaint: str | None) -> None:
     kernel = kernels.Kernel("any", release, kernels.CACHE)
-    complaints = list(matrix.complaints(matrix.report(rows.Row("any", types), kernel, result), registry.load()))
+    complaints = list(matrix.complaints(matrix.report(rows.Row("any", types), kernel, (), result), registry.load()))
     assert len(complaints) == (complaint is not None)
     assert all(told.startswith(complaint or "") for told in complaints)
 
@@ -211,6 +212,6 @@ def test_programs_load_and_count_on_a_stock_kernel(wanted: str) -> None:
         pytest.skip(f"no stock kernel can be fetched: {error}")
     compiling.compile_all()
     result = machine.run(kernel, matrix.command(EXACT), seconds=MOST_SECONDS, nic=True)
-    found = matrix.report(rows.Row(wanted, rows.KERNEL), kernel, result)
+    found = matrix.report(rows.Row(wanted, rows.KERNEL), kernel, EXACT, result)
     assert list(matrix.complaints(found, registry.load())) == [], result.output[-4000:] + result.console[-2000:]
     assert found["passed"] > 0

@@ -36,7 +36,7 @@ def test_programs_count_exactly_with_types_from_headers() -> None:
     result = machine.run(booted, matrix.command(EXACT), seconds=MOST_SECONDS, hide_btf=True, nic=True)
     if "bcc is not installed" in result.files.get("check.log", ""):
         pytest.skip("bcc is not installed: apt install python3-bpfcc")
-    found = matrix.report(rows.Row(WANTED, rows.HEADERS), booted, result)
+    found = matrix.report(rows.Row(WANTED, rows.HEADERS), booted, EXACT, result)
     assert list(matrix.complaints(found, registry.load())) == [], result.output[-4000:] + result.console[-2000:]
     assert found["backend"] == "bcc"
     assert found["passed"] > 0
