@@ -6,9 +6,11 @@
  * the block layer passes; without an I/O scheduler most are issued without being inserted. Kernel: 5.9, for the third.
  *
  * A request that the driver gives back, and that is tried again, begins anew. A request completes in the context of
- * whoever is interrupted, and pages are written by threads of the kernel: so nothing here is counted per process.
+ * whoever is interrupted, and pages are written by threads of the kernel: so nothing here is counted per process. Events
+ * tell who made the request, which is one of these threads where pages are written back.
  */
 #include "maps.h"
+#include "task_events.h"
 #include "times.h"
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -33,6 +35,7 @@ DESCRIBED(enum operation);
 struct since {
 	__u64 inserted; /* 0 where it did not wait */
 	__u64 issued; /* 0 while it waits */
+	struct event_task by; /* who made it, kept only for events */
 };
 
 struct block_key {
@@ -78,29 +81,48 @@ static __always_inline struct gendisk *disk_of(const struct request *request)
 	return BPF_CORE_READ(request, q, disk);
 }
 
-static __always_inline struct block_times *times_of(const struct request *request)
+/* Whether it is for a disk at all, and not for example for a tape; `key` must be zero. */
+static __always_inline int read_key(struct block_key *key, const struct request *request)
 {
 	struct gendisk *disk = disk_of(request);
 	__u32 operation = BPF_CORE_READ(request, cmd_flags) & REQ_OP_MASK;
-	struct block_key key = {.operation = operation < OPERATION_OTHER ? operation : OPERATION_OTHER};
 
-	if (!disk) /* a command to something that is no disk, such as a tape */
-		return NULL;
-	bpf_probe_read_kernel_str(key.disk, sizeof(key.disk), __builtin_preserve_access_index(&disk->disk_name));
-	return lookup_or_init(&times, &key, &no_times);
+	key->operation = operation < OPERATION_OTHER ? operation : OPERATION_OTHER;
+	if (!disk)
+		return 0;
+	bpf_probe_read_kernel_str(key->disk, sizeof(key->disk), __builtin_preserve_access_index(&disk->disk_name));
+	return 1;
+}
+
+static __always_inline __u64 begun(const struct since *since)
+{
+	return since->inserted ? since->inserted : since->issued;
 }
 
 static __always_inline void record(struct block_times *times, const struct since *since, __u64 now)
 {
-	__u64 begun = since->inserted ? since->inserted : since->issued;
 
 	if (since->inserted)
 		hist_add_time(&times->queue, since->issued - since->inserted);
 	hist_add_time(&times->device, now - since->issued);
-	if (now - begun > slow_ns)
+	if (now - begun(since) > slow_ns)
 		add(&times->both.slow, 1);
-	if (now - begun > very_slow_ns)
+	if (now - begun(since) > very_slow_ns)
 		add(&times->both.very_slow, 1);
+}
+
+static __always_inline void tell(const struct block_key *key, const struct since *since, const struct request *request,
+				 __u64 now)
+{
+	struct task_event event = {.kind = key->operation, .took = now - begun(since)};
+
+	if (since->inserted)
+		event.waited = since->issued - since->inserted;
+	event.place = BPF_CORE_READ(request, __sector);
+	event.amount = BPF_CORE_READ(request, __data_len);
+	__builtin_memcpy(event.device, key->disk, sizeof(event.device));
+	event_of_task(&event, &since->by);
+	task_event_tell(&event);
 }
 
 SEC("tp_btf/block_rq_insert")
@@ -109,6 +131,8 @@ int rq_insert(__u64 *ctx)
 	__u64 request = request_of(ctx);
 	struct since since = {.inserted = bpf_ktime_get_ns()};
 
+	if (events_per_second)
+		note_task(&since.by);
 	bpf_map_update_elem(&requests, &request, &since, BPF_ANY);
 	return 0;
 }
@@ -120,10 +144,13 @@ int rq_issue(__u64 *ctx)
 	struct since since = {.issued = now};
 	struct since *known = bpf_map_lookup_elem(&requests, &request);
 
-	if (known && !known->issued)
+	if (known && !known->issued) {
 		known->issued = now;
-	else
-		bpf_map_update_elem(&requests, &request, &since, BPF_ANY);
+		return 0;
+	}
+	if (events_per_second)
+		note_task(&since.by);
+	bpf_map_update_elem(&requests, &request, &since, BPF_ANY);
 	return 0;
 }
 
@@ -143,8 +170,10 @@ int rq_complete(__u64 *ctx)
 	__u64 key = ctx[0];
 	const struct request *request = (void *)key;
 	__u32 done = ctx[2];
-	struct block_times *times;
+	struct block_key disk = {};
+	struct block_times *kept;
 	struct since *since;
+	__u64 now;
 
 	if (done < BPF_CORE_READ(request, __data_len)) /* the rest is still to come */
 		return 0;
@@ -154,9 +183,14 @@ int rq_complete(__u64 *ctx)
 			count_fault(FAULT_UNFINISHED);
 		return 0;
 	}
-	times = since->issued ? times_of(request) : NULL; /* 0: given up while it waited */
-	if (times)
-		record(times, since, bpf_ktime_get_ns());
+	if (since->issued && read_key(&disk, request)) { /* not issued: given up while it waited */
+		now = bpf_ktime_get_ns();
+		kept = lookup_or_init(&times, &disk, &no_times);
+		if (kept)
+			record(kept, since, now);
+		if (now - begun(since) > slow_ns && event_wanted())
+			tell(&disk, since, request, now);
+	}
 	bpf_map_delete_elem(&requests, &key);
 	return 0;
 }

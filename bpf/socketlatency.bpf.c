@@ -16,6 +16,7 @@
  * nobody else changes what is kept about it. Kernel: 5.10; what is kept goes with the socket since 5.11.
  */
 #include "kprobe.h"
+#include "net_events.h"
 #include "netns_times.h"
 #include "sampling.h"
 #include "typed_net.h"
@@ -40,11 +41,19 @@ struct wait {
 	__u32 rest; /* it was left by the last that was taken */
 };
 
+/* Who wrote, as data may be sent by anybody; kept only for events. */
+struct writer {
+	__u8 command[16];
+	__u32 pid;
+	__u32 padding;
+};
+
 struct waits {
 	struct wait read;
 	struct wait write;
 	__u64 turn; /* in which somebody looked last */
 	__u64 read_empty; /* nothing was left for programs when one last read */
+	struct writer writer;
 };
 
 /* Goes with the socket. */
@@ -119,7 +128,30 @@ static __always_inline void begin(struct wait *wait, __u32 taken)
 	wait->since = bpf_ktime_get_ns();
 }
 
-static __always_inline void take(struct wait *wait, enum kind kind, struct sock *sk, __u32 taken, int left)
+static __always_inline void note_current(struct writer *who)
+{
+	who->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(who->command, sizeof(who->command));
+}
+
+/* `writer` is NULL where data were read, as its program does that itself. */
+static __always_inline void tell(void *ctx, enum kind kind, struct sock *sk, __u64 took, const struct writer *writer)
+{
+	struct traced_net_event traced = {.event.kind = kind, .event.amount = 1, .event.latency = event_span(took)};
+	struct writer who = {};
+
+	if (writer)
+		who = *writer;
+	else
+		note_current(&who);
+	__builtin_memcpy(traced.event.command, who.command, sizeof(traced.event.command));
+	traced.event.pid = who.pid;
+	event_of_sock(&traced.event, sk);
+	event_tell(ctx, &traced);
+}
+
+static __always_inline void take(void *ctx, struct wait *wait, enum kind kind, struct sock *sk, __u32 taken, int left,
+				 const struct writer *writer)
 {
 	__u64 now, took;
 
@@ -129,6 +161,8 @@ static __always_inline void take(struct wait *wait, enum kind kind, struct sock 
 	took = now - wait->since;
 	if (!wait->rest || took > slow_ns)
 		time_in(cookie_in(READ(sk, __sk_common.skc_net.net)), kind, took);
+	if (took > very_slow_ns && event_wanted())
+		tell(ctx, kind, sk, took, writer);
 	wait->since = left ? now : 0;
 	wait->taken = taken;
 	wait->rest = 1;
@@ -164,6 +198,13 @@ static __always_inline int on_readable(struct sock *sk)
 	return 0;
 }
 
+static __always_inline void begin_write(struct waits *waits, __u32 sent)
+{
+	begin(&waits->write, sent);
+	if (events_per_second)
+		note_current(&waits->writer);
+}
+
 static __always_inline int on_write(struct sock *sk)
 {
 	__u64 turn = turn_now();
@@ -180,7 +221,7 @@ static __always_inline int on_write(struct sock *sk)
 	sent = READ(tcp, snd_nxt);
 	/* With nothing unsent, what waited was not written after all, or sent in a way that is not seen here. */
 	if ((all_are_measured() && !waits->write.since) || READ(tcp, write_seq) == sent)
-		begin(&waits->write, sent);
+		begin_write(waits, sent);
 	return 0;
 }
 
@@ -220,7 +261,7 @@ int rcv_space_adjust(__u64 *ctx)
 		return 0;
 	taken = READ(tcp, copied_seq);
 	left = READ(tcp, rcv_nxt) != taken;
-	take(&found->read, KIND_READ, sk, taken, left);
+	take(ctx, &found->read, KIND_READ, sk, taken, left, NULL);
 	found->read_empty = !left;
 	return 0;
 }
@@ -271,7 +312,7 @@ int dev_queue(__u64 *ctx)
 	if (!data || seq != BPF_CORE_READ(tcp, snd_nxt))
 		return 0;
 	next = seq + data;
-	take(&found->write, KIND_WRITE, sk, next, next != BPF_CORE_READ(tcp, write_seq));
+	take(ctx, &found->write, KIND_WRITE, sk, next, next != BPF_CORE_READ(tcp, write_seq), &found->writer);
 	return 0;
 }
 

@@ -9,21 +9,14 @@
 #ifndef NET_EVENTS_H
 #define NET_EVENTS_H
 
-#include "events.h"
+#include "event_stacks.h"
 #include "ip_packet.h"
 #include "netns_list.h"
 
-#define MOST_FRAMES 24
 #define EVENT_AF_INET 2 /* linux/socket.h */
 #define EVENT_AF_INET6 10
 #define EVENT_TIME_WAIT 6 /* enum in net/tcp_states.h */
 #define EVENT_NEW_SYN_RECV 12
-
-/* Whether events bring the return addresses in the kernel along. */
-const volatile __u32 event_stacks = 0;
-
-/* Innermost ones that are left out, as they are those of watching. */
-const volatile __u64 stack_skips = 0;
 
 struct net_event {
 	__u64 time; /* ns, bpf_ktime_get_ns */
@@ -31,6 +24,7 @@ struct net_event {
 	__u8 src[16]; /* IPv4 as ::ffff:a.b.c.d */
 	__u8 dst[16];
 	__u8 device[16]; /* name, empty where it is not known */
+	__u8 command[16]; /* name of the thread that did it, empty where it is not told */
 	netns_ino netns; /* 0 where it is not known */
 	__u32 reason; /* the kernel's number */
 	__u32 amount; /* of what the counter counts */
@@ -196,12 +190,7 @@ static __always_inline __u32 event_span(__u64 nanoseconds)
 static __always_inline void event_tell(void *ctx, struct traced_net_event *traced)
 {
 	traced->event.time = bpf_ktime_get_ns();
-	if (event_stacks) {
-		bpf_get_stack(ctx, traced->stack, sizeof(traced->stack), stack_skips);
-		event_submit(traced, sizeof(*traced));
-	} else {
-		event_submit(traced, sizeof(traced->event));
-	}
+	event_submit_traced(ctx, traced, sizeof(traced->event));
 }
 
 #endif

@@ -170,6 +170,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	unsigned int flags;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
@@ -563,6 +564,11 @@ struct request {
 	struct request_queue *q;
 	unsigned int cmd_flags;
 	unsigned int __data_len;
+	__u64 __sector;
+};
+
+struct virtnet_info { /* of the module virtio_net */
+	struct net_device *dev;
 };
 
 struct request___with_disk { /* before Linux 5.17 */

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.bpf import event_plan, task_events
 from exporter.bpf.attached import attached
 from exporter.bpf.entries import counters
 from exporter.bpf.histogram import Hist
 from exporter.bpf.hooks import Hook
 from exporter.bpf.layout import LayoutMismatchError, bind
+from exporter.bpf.task_events import TaskEvents
 from exporter.bpf.times import Slow
 from exporter.errors import CollectError
 
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.bpf.btf import Btf
+    from exporter.bpf.event_plan import Plan
     from exporter.bpf.loader import BpfObject
+    from exporter.bpf.task_events import Tell
 
 _HOOKS: Final = (
     Hook("the end of a request", (("rq_complete",),)),
@@ -90,21 +95,27 @@ class BlockRequests:
         very_slow_ns: above so many it is very slow.
         under_way: room for how many requests that are not done.
         entries: room for how many pairs of device and operation.
+        plan: how single events are wanted.
+
+    Attributes:
+        operations: their names in lower case, by number.
 
     Raises:
         UnsupportedError: this machine cannot run them; the text says what would change that.
         SourceError: the object is not what it should be, or the verifier objects.
     """
 
-    def __init__(self, sys: Path, *, slow_ns: int, very_slow_ns: int, under_way: int, entries: int) -> None:
+    def __init__(  # noqa: PLR0913 -- thresholds and sizes, by name
+        self, sys: Path, *, slow_ns: int, very_slow_ns: int, under_way: int, entries: int, plan: Plan | None = None
+    ) -> None:
         self._sys = sys
         variables = {"slow_ns": slow_ns, "very_slow_ns": very_slow_ns}
         sizes = {"requests": under_way, "times": entries}
-        self._bpf = _attached(sys, variables, sizes)
+        self._bpf = _attached(sys, variables, sizes, plan)
         try:
             btf = self._bpf.btf
             numbers = btf.enum("operation").items()
-            self._operations = {number: name.removeprefix("OPERATION_").lower() for name, number in numbers}
+            self.operations = {number: name.removeprefix("OPERATION_").lower() for name, number in numbers}
             self._keys, self._layout = bind(btf, "block_key", Key), _Layout(btf)
         except BaseException:
             self.close()
@@ -118,19 +129,25 @@ class BlockRequests:
         for key, found in zip(self._keys.iter_unpack(keys), self._layout.iter_unpack(values), strict=True):
             disk = key.disk.rstrip(b"\0").decode("utf-8", "replace").replace("/", "!")  # as its directory is named
             if (self._sys / "block" / disk).exists():
-                times[disk, self._operations[key.operation]] = found
+                times[disk, self.operations[key.operation]] = found
             else:
                 source.delete(self._keys.pack(key))
         return Measured(times, counters(self._bpf.map("faults"), self._bpf.btf, "fault"))
+
+    def events(self, tell: Tell) -> TaskEvents:
+        """The slow ones, where there is a plan for events. Raises SourceError."""
+        return TaskEvents(self._bpf, tell)
 
     def close(self) -> None:
         """Detach and unload; safe to repeat."""
         self._bpf.close()
 
 
-def _attached(sys: Path, variables: Mapping[str, int], entries: Mapping[str, int]) -> BpfObject:
+def _attached(sys: Path, variables: Mapping[str, int], entries: Mapping[str, int], plan: Plan | None) -> BpfObject:
+    prepare = partial(event_plan.prepare, plan=plan, record=task_events.RECORD)
+    attach = partial(attached, "biolatency", sys, _HOOKS, entries=entries, prepare=prepare)
     # A kernel whose tracepoints have a single argument refuses the programs that take the second.
     try:
-        return attached("biolatency", sys, _HOOKS, variables={**variables, "queue_first": 1}, entries=entries)
+        return attach(variables={**variables, "queue_first": 1})
     except CollectError:
-        return attached("biolatency", sys, _HOOKS, variables=variables, entries=entries)
+        return attach(variables=variables)

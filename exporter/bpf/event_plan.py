@@ -30,6 +30,7 @@ STACK: Final = Option(
     name="enable_stack", help="Whether events tell by which functions the kernel came there.", default=False
 )
 
+NET_RECORD: Final = "net_event"
 _RECORD_BYTES: Final = 8  # in front of each record in a ring buffer
 _PART_OF_SECOND: Final = 4  # a ring has room for the events of a quarter of a second, as nobody may read for so long
 _WATCHING: Final = 2  # frames of a program and what calls it; the stack of a kprobe begins with what it interrupts
@@ -57,8 +58,11 @@ def planned(env: Env, probe: str) -> Plan | None:
     return Plan(wanted.get(RATE.name, RATE.default), wanted.get(STACK.name, STACK.default))
 
 
-def prepare(bpf: BpfObject, plan: Plan | None) -> None:
-    """Set an object with net_events.h up for it. Before load, its programs chosen. Raises SourceError."""
+def prepare(bpf: BpfObject, plan: Plan | None, record: str = NET_RECORD) -> None:
+    """Set an object up for it whose events are of the struct `record`. Before load, its programs chosen.
+
+    Raises SourceError.
+    """
     if plan is None:
         bpf.set_variable("events_per_second", 0)
         bpf.leave_out("events")
@@ -67,8 +71,8 @@ def prepare(bpf: BpfObject, plan: Plan | None) -> None:
     bpf.set_variable("event_stacks", int(plan.stacks))
     in_place = any(section.lstrip("?").startswith("kprobe/") for section in _loaded(bpf))
     bpf.set_variable("stack_skips", 0 if in_place else _WATCHING)
-    record = bpf.btf.struct("traced_net_event" if plan.stacks else "net_event").size + _RECORD_BYTES
-    wanted = plan.rate * (os.cpu_count() or 1) * record // _PART_OF_SECOND
+    size = bpf.btf.struct(f"traced_{record}" if plan.stacks else record).size + _RECORD_BYTES
+    wanted = plan.rate * (os.cpu_count() or 1) * size // _PART_OF_SECOND
     bpf.set_max_entries("events", min(max(1 << wanted.bit_length(), _LEAST_RING), _MOST_RING))
 
 

@@ -10,14 +10,12 @@
 
 from __future__ import annotations
 
-import struct
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from exporter.bpf import layout
+from exporter.bpf.event_ring import EventRing, Sent, text
 from exporter.model.event import Connection, Event, EventType
 
 if TYPE_CHECKING:
@@ -30,10 +28,6 @@ _PROTOCOLS: Final = {1: "ICMP", 2: "IGMP", 4: "IPIP", 6: "TCP", 17: "UDP", 41: "
 _STATES: Final = ("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
                   "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV")  # fmt: skip
 STATES: Final = tuple(f"TCP_{name}" for name in _STATES)  # as in net/tcp_states.h, from 1 on
-_AT_ONCE: Final = 1024
-_DRIFT: Final = 1_000_000  # ns; below it the difference of the clocks is kept, so that times stay in order
-_ATTEMPTS: Final = 3
-_INTERRUPTED: Final = 50_000  # ns between two looks at one clock, beyond which the look at the other one is worthless
 
 
 class NetEvent(NamedTuple):
@@ -45,6 +39,7 @@ class NetEvent(NamedTuple):
         src: source or local address, IPv4 as ::ffff:a.b.c.d.
         dst: destination or remote address.
         device: its name, then zeros.
+        command: name of the thread that did it, then zeros; only zeros where it is not told.
         netns: inode of the namespace; 0 where it is not known.
         reason: the kernel's number.
         amount: of what the probe counts.
@@ -66,6 +61,7 @@ class NetEvent(NamedTuple):
     src: bytes
     dst: bytes
     device: bytes
+    command: bytes
     netns: int
     reason: int
     amount: int
@@ -84,7 +80,12 @@ class NetEvent(NamedTuple):
     @property
     def device_name(self) -> str:
         """Empty where it is not known."""
-        return _text(self.device)
+        return text(self.device)
+
+    @property
+    def process_name(self) -> str:
+        """Of the thread that did it; empty where it is not told."""
+        return text(self.command)
 
     @property
     def state_name(self) -> str:
@@ -96,7 +97,7 @@ Told: TypeAlias = tuple[EventType, tuple[str | int, ...]] | None
 Tell: TypeAlias = Callable[[NetEvent], Told]
 
 
-class NetEvents:
+class NetEvents(EventRing[NetEvent]):
     """Events of a loaded object. Used by one thread.
 
     Args:
@@ -108,28 +109,14 @@ class NetEvents:
     """
 
     def __init__(self, bpf: BpfObject, tell: Tell) -> None:
-        self._tell = tell
-        self._layout = layout.bind(bpf.btf, "net_event", NetEvent)
-        self._ring = bpf.ring("events")
-        self._clock = WallClock()
-
-    def fileno(self) -> int:
-        """A descriptor that is readable when there are events."""
-        return self._ring.fileno()
-
-    def take(self) -> list[Event]:
-        """The events that are there, at most 1024. Raises SourceError."""
-        records = self._ring.consume(_AT_ONCE)
-        offset = self._clock.offset()
-        unpack, tell, size = self._layout.unpack, self._tell, self._layout.size
-        events = []
-        for record in records:
-            one = unpack(record)
+        def made(sent: Sent[NetEvent]) -> Event | None:
+            one, ahead, stack = sent
             told = tell(one)
-            if told is not None:
-                stack = _stack(record[size:], one.place)
-                events.append(Event(told[0], one.time + offset, one.netns, connection(one), told[1], stack))
-        return events
+            if told is None:
+                return None
+            return Event(told[0], one.time + ahead, one.netns, connection(one), told[1], _from(one.place, stack))
+
+        super().__init__(bpf, "net_event", NetEvent, made)
 
 
 def connection(one: NetEvent) -> Connection | None:
@@ -146,45 +133,8 @@ def address(raw: bytes) -> Address:
     return IPv4Address(raw[12:]) if raw.startswith(_MAPPED) else IPv6Address(raw)
 
 
-@lru_cache(1024)
-def _text(raw: bytes) -> str:
-    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
-
-
-def _stack(raw: bytes, place: int) -> tuple[int, ...]:
-    """Return addresses, from `place` on where it is one of them: what is before it watches. Without any, only it."""
-    found = struct.unpack(f"<{len(raw) // 8}Q", raw) if raw else (place,)
-    whole = found[: found.index(0)] if 0 in found else found
-    return whole[whole.index(place) :] if place in whole else whole
-
-
-class WallClock:
-    """How far the wall clock is ahead of the monotonic one, in nanoseconds.
-
-    Args:
-        wall: reads the former.
-        monotonic: reads the latter.
-    """
-
-    def __init__(
-        self, wall: Callable[[], int] = time.time_ns, monotonic: Callable[[], int] = time.monotonic_ns
-    ) -> None:
-        self._wall = wall
-        self._monotonic = monotonic
-        self._offset: int | None = None
-
-    def offset(self) -> int:
-        """Now; the same as the last time unless somebody has set the clock, so that events stay in order."""
-        measured = self._measured()
-        if self._offset is None or abs(measured - self._offset) > _DRIFT:
-            self._offset = measured
-        return self._offset
-
-    def _measured(self) -> int:
-        for _ in range(_ATTEMPTS):
-            before = self._monotonic()
-            wall = self._wall()
-            after = self._monotonic()
-            if after - before < _INTERRUPTED:
-                break
-        return wall - (before + after) // 2
+def _from(place: int, stack: tuple[int, ...]) -> tuple[int, ...]:
+    """A stack from `place` on where that is on it, as what is before it watches; without a stack, only `place`."""
+    if not stack:
+        return (place,) if place else ()
+    return stack[stack.index(place) :] if place in stack else stack

@@ -5,13 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from exporter.bpf import event_plan
 from exporter.bpf.block_times import BlockRequests
 from exporter.bpf.histogram import TIME_BUCKETS, of_times
+from exporter.model.event import EventType, Field
 from exporter.model.metric import Kind, Label, Metric, Scope, Unit
 from exporter.model.probe import Option, ProbeSpec, Requirement, RequirementKind
 from exporter.model.snapshot import Table
 
 if TYPE_CHECKING:
+    from exporter.bpf.event_plan import Plan
+    from exporter.bpf.task_events import TaskEvent, TaskEvents
     from exporter.model.probe import Cycle, Env
 
 DEVICE = Label(name="device", help="Block device as in /sys/block, whole disks only.", budget=256)
@@ -70,7 +74,33 @@ UNCOUNTED = _counter(
     help="Requests missing in the other metrics, by what kept them from being measured.",
     advice="map_full: raise the probe's option `entries`; unfinished, when it keeps growing: raise `under_way`.",
 )
-METRICS = (SLOW, VERY_SLOW, QUEUE_SECONDS, DEVICE_SECONDS, UNCOUNTED)
+LOSSES = event_plan.loss_metrics("biolatency", "tracepoint block:block_rq_complete")
+METRICS = (SLOW, VERY_SLOW, QUEUE_SECONDS, DEVICE_SECONDS, UNCOUNTED, *LOSSES)
+
+_event = partial(
+    EventType,
+    probe="biolatency",
+    advice=_SLOW_DISK,
+    fields=(
+        Field(name="latency_us", help="How long the request took, waiting included, in microseconds."),
+        Field(name="queue_us", help="How long of it until the device got it."),
+        Field(name="device_us", help="How long of it the device took."),
+        Field(name="device", help="Block device as in /sys/block, whole disks only."),
+        Field(name="operation", help="What was asked of the device, as in the counters.", values=OPERATION.values),
+        Field(name="bytes", help="How much."),
+        Field(name="sector", help="Where on the device, in units of 512 bytes."),
+        Field(name="process", help="Thread that made the request; one of the kernel's where pages were written back."),
+        Field(name="pid", help="Its process."),
+    ),
+)
+REQUEST = _event(
+    name="BIOLAT_10MS",
+    help="A request to a block device took over 10 ms, unless the option `slow_ms` says otherwise.",
+)
+VERY_SLOW_REQUEST = _event(
+    name="BIOLAT_100MS",
+    help="A request to a block device took over 100 ms, unless the option `very_slow_ms` says otherwise.",
+)
 
 _OPTIONS = (
     Option(name="slow_ms", help="Above so many milliseconds a request counts as slow.", default=10),
@@ -79,6 +109,7 @@ _OPTIONS = (
     Option(name="entries", help="Room for how many pairs of device and operation.", default=1024),
 )
 _NS_PER_MS = 1_000_000
+_NS_PER_US = 1_000
 
 
 class BioLatency:
@@ -86,10 +117,14 @@ class BioLatency:
 
     Args:
         requests: what they measure.
+        very_slow_ns: above so many nanoseconds one is very slow.
+        plan: how single events are wanted.
     """
 
-    def __init__(self, requests: BlockRequests) -> None:
+    def __init__(self, requests: BlockRequests, very_slow_ns: int = 0, plan: Plan | None = None) -> None:
         self._requests = requests
+        self._very_slow_ns = very_slow_ns
+        self._plan = plan
 
     def collect(self, cycle: Cycle) -> list[Table]:
         """One row per device and operation that occurred; where none had to wait, there is no time of waiting."""
@@ -100,7 +135,27 @@ class BioLatency:
             table.add(cycle.host, (*times.both, queue, of_times(times.device)), device, operation)
         for reason in WHY.values:
             uncounted.add(cycle.host, (measured.faults[f"fault_{reason}"],), reason)
-        return [table, uncounted]
+        faults = measured.faults
+        losses = [LOSSES.table(cycle.host, faults["fault_suppressed"], faults["fault_lost"])] if self._plan else []
+        return [table, uncounted, *losses]
+
+    def event_source(self) -> TaskEvents:
+        """One event for each slow request. Raises SourceError."""
+        return self._requests.events(self._told)
+
+    def _told(self, event: TaskEvent) -> tuple[EventType, tuple[str | int, ...]]:
+        values = (
+            event.took // _NS_PER_US,
+            event.waited // _NS_PER_US,
+            (event.took - event.waited) // _NS_PER_US,
+            event.device_name,
+            self._requests.operations[event.kind],
+            event.amount,
+            event.place,
+            event.process_name,
+            event.pid,
+        )
+        return VERY_SLOW_REQUEST if event.took > self._very_slow_ns else REQUEST, values
 
     def close(self) -> None:
         """Detach the programs."""
@@ -111,20 +166,23 @@ def open_probe(env: Env) -> BioLatency:
     """Load and attach. Raises UnsupportedError, SourceError."""
     given = env.options.get("biolatency", {})
     slow, very_slow, under_way, entries = (given.get(option.name, option.default) for option in _OPTIONS)
+    plan = event_plan.planned(env, "biolatency")
     requests = BlockRequests(
         env.sys,
         slow_ns=slow * _NS_PER_MS,
         very_slow_ns=very_slow * _NS_PER_MS,
         under_way=under_way,
         entries=entries,
+        plan=plan,
     )
-    return BioLatency(requests)
+    return BioLatency(requests, very_slow * _NS_PER_MS, plan)
 
 
 PROBE = ProbeSpec(
     name="biolatency",
     summary="How long requests to block devices wait until the device gets them, and how long it takes.",
     metrics=METRICS,
+    events=(REQUEST, VERY_SLOW_REQUEST),
     open=open_probe,
     requires=(
         Requirement(RequirementKind.KERNEL, "Linux 5.9 with BTF", "the programs need tracepoints of its block layer"),
@@ -132,5 +190,6 @@ PROBE = ProbeSpec(
         Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "attaching to tracepoints"),
     ),
     options=_OPTIONS,
+    event_options=(event_plan.RATE,),
     default=False,  # two or three programs for each request
 )

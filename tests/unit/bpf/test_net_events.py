@@ -11,7 +11,8 @@ import pytest
 
 from exporter.bpf import layout, net_events, objects
 from exporter.bpf.elf import read_btf
-from exporter.bpf.net_events import NetEvent, NetEvents, WallClock
+from exporter.bpf.event_ring import WallClock
+from exporter.bpf.net_events import NetEvent, NetEvents
 from exporter.model.event import Connection, EventType
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.bpf.net_events import Tell
 
 TYPE = EventType(probe="tcpreset", name="X", help="X.")
-NAMES = ("packetloss", "tcpreset", "tcpretrans", "tcptwrcv")
+NAMES = ("packetloss", "socketlatency", "tcpreset", "tcpretrans", "tcptwrcv")
 MAPPED = bytes(10) + b"\xff\xff"
 PLACE = 0xFFFFFFFF81000042
 RECORD = NetEvent(
@@ -28,6 +29,7 @@ RECORD = NetEvent(
     src=MAPPED + socket.inet_aton("192.0.2.7"),
     dst=MAPPED + socket.inet_aton("192.0.2.9"),
     device=b"eth0".ljust(16, b"\0"),
+    command=bytes(16),
     netns=4026531840,
     reason=3,
     amount=1,
@@ -87,7 +89,7 @@ def events_of(*records: bytes, tell: Tell = lambda one: (TYPE, (one.state_name, 
 
 def test_every_object_has_the_same_record(record_layout: Layout[NetEvent]) -> None:
     assert record_layout.unpack(record_layout.pack(RECORD)) == RECORD
-    assert record_layout.size == 104
+    assert record_layout.size == 120
 
 
 def packed(one: NetEvent, *stack: int) -> bytes:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from exporter.bpf import objects
 from exporter.bpf.elf import read_btf
 from exporter.bpf.net_events import NetEvent
 from exporter.bpf.netns_counts import Counts
 from exporter.bpf.reasons import Reasons
-from exporter.probes import packetloss, tcpreset, tcpretrans, tcptwrcv
+from exporter.bpf.task_events import TaskEvent
+from exporter.probes import biolatency, packetloss, tcpreset, tcpretrans, tcptwrcv, virtcmdlatency
 
 DROPS = Reasons({"SKB_DROP_REASON_NO_SOCKET": 3}, ("SKB_DROP_REASON_",))
 UNTOLD = Reasons({}, ())
 RECORD = NetEvent(
-    time=1, place=2, src=bytes(16), dst=bytes(16), device=b"eth0".ljust(16, b"\0"), netns=7, reason=3, amount=4, span=5,
-    sport=1, dport=2, protocol=6, ends=1, kind=0, state=1, detail=0, latency=0, cpu=0, pid=0,
+    time=1, place=2, src=bytes(16), dst=bytes(16), device=b"eth0".ljust(16, b"\0"),
+    command=b"curl".ljust(16, b"\0"), netns=7, reason=3, amount=4, span=5,
+    sport=1, dport=2, protocol=6, ends=1, kind=0, state=1, detail=0, latency=0, cpu=0, pid=42,
+)  # fmt: skip
+TASK = TaskEvent(
+    time=1, took=1, waited=0, place=0, device=b"eth1".ljust(32, b"\0"), command=b"ip".ljust(16, b"\0"), netns=7, pid=42,
+    cpu=3, amount=0, kind=0, detail=0,
 )  # fmt: skip
 
 
@@ -101,3 +109,21 @@ def test_values_are_as_many_as_fields_and_of_those_declared() -> None:
         "TCPRetrans": 7,
         "TCPTWRCV": 3,
     }
+
+
+def test_a_virtio_command_is_told_by_the_name_of_its_class_or_its_number_where_that_is_new() -> None:
+    probe = virtcmdlatency.VirtCmdLatency(None, very_slow_ns=100_000_000)  # type: ignore[arg-type]
+    known = TASK._replace(took=100_000_000, kind=2, detail=1)
+    unknown = TASK._replace(took=100_000_001, kind=99, device=bytes(32))
+
+    assert probe._told(known) == (virtcmdlatency.COMMAND, (100_000, "vlan", 1, "eth1", "ip", 42, 3))
+    assert probe._told(unknown) == (virtcmdlatency.VERY_SLOW_COMMAND, (100_000, "99", 0, "", "ip", 42, 3))
+
+
+def test_a_slow_request_is_told_with_both_parts_of_its_time() -> None:
+    requests = SimpleNamespace(operations={0: "read"})
+    probe = biolatency.BioLatency(requests, very_slow_ns=100_000_000)  # type: ignore[arg-type]
+    one = TASK._replace(took=12_345_678, waited=2_000_000, place=2048, device=b"vda".ljust(32, b"\0"), amount=4096)
+
+    facts = (12_345, 2_000, 10_345, "vda", "read", 4096, 2048, "ip", 42)
+    assert probe._told(one) == (biolatency.REQUEST, facts)

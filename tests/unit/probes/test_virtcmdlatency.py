@@ -37,7 +37,7 @@ class Commands:
 
 def test_the_node_has_one_row(fake_cycle: type[FakeCycle], host: Pod, values_of: Callable[..., object]) -> None:
     slots = (*(0,) * 16, 3, *(0,) * 14, 2)  # the last is beyond the buckets that are shown
-    commands = Commands(Measured(Times(Hist(slots, 9_000_000_000, 5), Slow(5, 2)), 1))
+    commands = Commands(Measured(Times(Hist(slots, 9_000_000_000, 5), Slow(5, 2)), {"fault_unfinished": 1}))
     running = probe.VirtCmdLatency(cast("CommandTimes", commands))
     assert values_of(running.collect(fake_cycle())) == {
         (host,): {
