@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from alerts.rules import device, exporter, node, resources, tcp_path, tcp_socket, udp
+from alerts.rules import device, events, exporter, node, resources, tcp_path, tcp_socket, udp
 
 GROUPS = (
     exporter.GROUP,
+    events.GROUP,
     tcp_path.GROUP,
     tcp_socket.GROUP,
     udp.GROUP,

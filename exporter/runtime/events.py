@@ -89,8 +89,8 @@ class Events:
                 yield name, spec.open(args, context), losses
             except (StartError, UsageError) as error:
                 if number < implied:
-                    raise type(error)(f"event.sinks: {error}") from error
-                log.warning("%s; `event.port: 0` if it is not wanted", error)
+                    raise type(error)(f"event.sinks: {name}: {error}") from error
+                log.warning("sink %s: %s; `event.port: 0` if it is not wanted", name, error)
 
     def reopen(self) -> None:
         """Have sinks open anew what they write to, after SIGHUP."""

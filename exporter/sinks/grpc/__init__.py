@@ -20,17 +20,15 @@ if TYPE_CHECKING:
 def open_sink(args: Mapping[str, Any], context: SinkContext) -> Sink:
     """Listen. Raises UsageError for contradicting arguments, StartError where there is no gRPC or no such address."""
     if bool(args["certFile"]) != bool(args["keyFile"]):
-        raise UsageError("sink grpc: certFile and keyFile belong together; give both or neither")
+        raise UsageError("certFile and keyFile belong together; give both or neither")
     if args["clientCaFile"] and not args["certFile"]:
-        raise UsageError(
-            "sink grpc: clientCaFile needs certFile and keyFile, as only TLS asks clients for certificates"
-        )
+        raise UsageError("clientCaFile needs certFile and keyFile, as only TLS asks clients for certificates")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read on import; what it complains about, we do
     try:
         from exporter.sinks.grpc.server import EventServer  # noqa: PLC0415 - 17 MiB for whoever streams, not for all
     except ImportError as problem:
         raise StartError(
-            f"sink grpc: events cannot be streamed without the package grpcio ({problem}); pip install grpcio"
+            f"events cannot be streamed without the package grpcio ({problem}); pip install grpcio"
         ) from problem
     return EventServer(args, context)
 

@@ -42,7 +42,7 @@ class EventServer:
         self._context = context
         self._token = _content(args["tokenFile"]).strip()
         if args["tokenFile"] and not self._token:
-            raise StartError(f"sink grpc: {args['tokenFile']} holds no token; write one into it")
+            raise StartError(f"{args['tokenFile']} holds no token; write one into it")
         self._watchers = Watchers(args["clients"], args["queue"], args["patience"])
         self._server = grpc.server(
             ThreadPoolExecutor(args["clients"] + _SPARE_THREADS, thread_name_prefix="watch"),
@@ -75,7 +75,7 @@ class EventServer:
             return self._server.add_secure_port(address, credentials)
         except RuntimeError as problem:
             reason = _why_not(host, port) or "the certificate or the key is not usable"
-            raise StartError(f"sink grpc: cannot listen on {address}: {reason}") from problem
+            raise StartError(f"cannot listen on {address}: {reason}") from problem
 
     def send(self, events: Sequence[Named]) -> None:
         """Offer them to the clients; what one of them misses is counted, not raised."""
@@ -135,7 +135,7 @@ def _content(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as problem:
-        raise StartError(f"sink grpc: {path}: {problem.strerror}") from problem
+        raise StartError(f"{path}: {problem.strerror}") from problem
 
 
 def _why_not(host: str, port: int) -> str:

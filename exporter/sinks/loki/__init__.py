@@ -62,12 +62,12 @@ def _labels(extra: tuple[Any, ...], context: SinkContext) -> dict[str, str]:
     """Labels of every stream: the peer's `job` and `instance`, ours, and those of the configuration."""
     labels = {"job": _JOBS[context.naming], "instance": context.node, "node": context.node}
     if len(extra) > _MOST_LABELS:
-        raise UsageError(f"sink loki: labels has {len(extra)} entries, Loki has room for {_MOST_LABELS}")
+        raise UsageError(f"labels has {len(extra)} entries, Loki has room for {_MOST_LABELS}")
     for each in extra:
         match = _LABEL.fullmatch(each) if isinstance(each, str) else None
         if match is None or match[1] in _OWN_LABELS:
             raise UsageError(
-                f"sink loki: labels cannot hold {each!r:.80}: write name=value, the name not one of "
+                f"labels cannot hold {each!r:.80}: write name=value, the name not one of "
                 f"{', '.join(sorted(_OWN_LABELS))}"
             )
         labels[match[1]] = match[2]
@@ -77,16 +77,16 @@ def _labels(extra: tuple[Any, ...], context: SinkContext) -> dict[str, str]:
 def _login(args: Mapping[str, Any]) -> Login:
     user, file, variable = args["username"], args["passwordFile"], args["passwordEnv"]
     if bool(user) != bool(file or variable) or (file and variable):
-        raise UsageError("sink loki: `username` goes together with one of `passwordFile` and `passwordEnv`")
+        raise UsageError("`username` goes together with one of `passwordFile` and `passwordEnv`")
     if ":" in user or not user.isprintable():
-        raise UsageError(f"sink loki: username cannot hold a colon or what cannot be printed, is {user!r:.80}")
+        raise UsageError(f"username cannot hold a colon or what cannot be printed, is {user!r:.80}")
     if not _TENANT.fullmatch(args["tenant"]):
-        raise UsageError(f"sink loki: tenant can hold letters, digits and !-_.*'()|, is {args['tenant']!r:.80}")
+        raise UsageError(f"tenant can hold letters, digits and !-_.*'()|, is {args['tenant']!r:.80}")
     login = Login(args["tenant"], user, _password(file, variable))
     try:
         login.headers()
     except OSError as error:
-        raise StartError(f"sink loki: {error}") from error
+        raise StartError(str(error)) from error
     return login
 
 
@@ -112,14 +112,14 @@ def _password(file: str, variable: str) -> Callable[[], str]:
 def _tls(args: Mapping[str, Any], place: address.Address) -> ssl.SSLContext | None:
     if not place.tls:
         if args["caFile"] or args["insecure"]:
-            raise UsageError(f"sink loki: caFile and insecure need an https address, not {place}")
+            raise UsageError(f"caFile and insecure need an https address, not {place}")
         return None
     try:
         context = ssl.create_default_context(cafile=args["caFile"] or None)
     except (OSError, ValueError) as error:  # OSError: TLS errors too; ValueError: a zero byte
         reason = getattr(error, "strerror", None) or error
         raise StartError(
-            f"sink loki: caFile {args['caFile']!r} cannot be used ({reason}): name a file with certificates in PEM"
+            f"caFile {args['caFile']!r} cannot be used ({reason}): name a file with certificates in PEM"
         ) from error
     if args["insecure"]:
         context.check_hostname = False

@@ -62,7 +62,7 @@ def parse(text: str, namespace: str = "") -> Address:
     if not text:
         hosts = tuple(f"{service}.{namespace}" if namespace else service for service in SERVICES)
         if not all(_is_host(host) for host in hosts):
-            raise UsageError(f"sink loki: namespace must be the name of a Kubernetes namespace, is {namespace!r:.80}")
+            raise UsageError(f"namespace must be the name of a Kubernetes namespace, is {namespace!r:.80}")
         return Address(tls=False, hosts=hosts, port=PORT, path=_PUSH)
     bare = "://" not in text
     try:
@@ -70,16 +70,14 @@ def parse(text: str, namespace: str = "") -> Address:
         port = url.port
         host = url.hostname or ""
     except ValueError as error:
-        raise UsageError(
-            f"sink loki: addr {_without_password(text)!r:.200} is no address ({error}): {_EXAMPLES}"
-        ) from error
+        raise UsageError(f"addr {_without_password(text)!r:.200} is no address ({error}): {_EXAMPLES}") from error
     if "@" in url.netloc:
-        raise UsageError("sink loki: addr must not hold a password: use `username` and `passwordFile` or `passwordEnv`")
+        raise UsageError("addr must not hold a password: use `username` and `passwordFile` or `passwordEnv`")
     if url.scheme not in _PORTS or not _is_host(host) or url.query or url.fragment or port == 0:
-        raise UsageError(f"sink loki: addr {text!r:.200} is no address: {_EXAMPLES}")
+        raise UsageError(f"addr {text!r:.200} is no address: {_EXAMPLES}")
     path = url.path.rstrip("/").removesuffix(_PUSH)
     if path.endswith("/push"):
-        raise UsageError(f"sink loki: addr {text!r:.200} names another push interface: end it with {_PUSH} or the port")
+        raise UsageError(f"addr {text!r:.200} names another push interface: end it with {_PUSH} or the port")
     return Address(
         tls=url.scheme == "https",
         hosts=(host,),

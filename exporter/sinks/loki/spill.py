@@ -52,7 +52,7 @@ class Spill:
         except (OSError, ValueError) as error:  # ValueError: a zero byte
             reason = getattr(error, "strerror", None) or error
             raise StartError(
-                f"sink loki: spillFolder {folder!r} cannot be used ({reason}): name a folder that the exporter may "
+                f"spillFolder {folder!r} cannot be used ({reason}): name a folder that the exporter may "
                 "write to, or leave it out"
             ) from error
         self._size = sum(each.size for each in self._files)

@@ -181,7 +181,7 @@ def test_a_sink_that_cannot_be_opened_stops_the_start_and_leaves_nothing_open(
     kind: type[Exception], make: Callable[..., Events]
 ) -> None:
     opened = _Opened()
-    events = make(Fed(), opened.spec, _refusing(kind("refusing: no such place; name another")))
+    events = make(Fed(), opened.spec, _refusing(kind("no such place; name another")))
     with pytest.raises(kind, match=r"^event\.sinks: refusing: no such place; name another$"):
         events.start()
     assert opened.sinks[0].closed
@@ -192,8 +192,8 @@ def test_a_sink_that_nobody_asked_for_costs_only_itself(
     make: Callable[..., Events], caplog: pytest.LogCaptureFixture
 ) -> None:
     source, opened = Fed(), _Opened()
-    events = make(source, opened.spec, implied=[_refusing(StartError("refusing: port in use"))])
+    events = make(source, opened.spec, implied=[_refusing(StartError("port in use"))])
     events.start()
     source.feed([_loss()])
     _until(lambda: opened.sinks[0].lines == [LINE])
-    assert "refusing: port in use; `event.port: 0` if it is not wanted" in caplog.messages
+    assert "sink refusing: port in use; `event.port: 0` if it is not wanted" in caplog.messages

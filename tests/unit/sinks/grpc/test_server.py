@@ -201,21 +201,21 @@ def test_a_token_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "error", "said"),
     [
-        ({"certFile": "a"}, UsageError, "sink grpc: certFile and keyFile belong together; give both or neither"),
+        ({"certFile": "a"}, UsageError, "certFile and keyFile belong together; give both or neither"),
         (
             {"clientCaFile": "a"},
             UsageError,
-            "sink grpc: clientCaFile needs certFile and keyFile, as only TLS asks clients for certificates",
+            "clientCaFile needs certFile and keyFile, as only TLS asks clients for certificates",
         ),
-        ({"certFile": "/none", "keyFile": "/none"}, StartError, "sink grpc: /none: No such file or directory"),
-        ({"tokenFile": "/"}, StartError, "sink grpc: /: Is a directory"),
-        ({"tokenFile": "/dev/null"}, StartError, "sink grpc: /dev/null holds no token; write one into it"),
+        ({"certFile": "/none", "keyFile": "/none"}, StartError, "/none: No such file or directory"),
+        ({"tokenFile": "/"}, StartError, "/: Is a directory"),
+        ({"tokenFile": "/dev/null"}, StartError, "/dev/null holds no token; write one into it"),
         (
             {"certFile": "/etc/hostname", "keyFile": "/etc/hostname"},
             StartError,
-            "sink grpc: cannot listen on 127.0.0.1:0: the certificate or the key is not usable",
+            "cannot listen on 127.0.0.1:0: the certificate or the key is not usable",
         ),
-        ({"host": "192.0.2.1"}, StartError, "sink grpc: cannot listen on 192.0.2.1:0: Cannot assign requested address"),
+        ({"host": "192.0.2.1"}, StartError, "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ],
 )
 def test_what_cannot_be_opened_says_why(args: dict[str, str], error: type[Exception], said: str) -> None:
@@ -227,7 +227,7 @@ def test_what_cannot_be_opened_says_why(args: dict[str, str], error: type[Except
 def test_two_do_not_share_a_port() -> None:
     with server() as (sink, address, _), pytest.raises(StartError) as refused:
         open_sink(DEFAULTS | {"port": sink.port}, SinkContext(NODE, EventNaming.ACK))
-    assert str(refused.value) == f"sink grpc: cannot listen on {address}: Address already in use"
+    assert str(refused.value) == f"cannot listen on {address}: Address already in use"
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,5 +235,5 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "exporter.sinks.grpc.server")
     with pytest.raises(StartError) as refused:
         open_sink(DEFAULTS, SinkContext(NODE, EventNaming.ACK))
-    assert str(refused.value).startswith("sink grpc: events cannot be streamed without the package grpcio (")
+    assert str(refused.value).startswith("events cannot be streamed without the package grpcio (")
     assert str(refused.value).endswith("); pip install grpcio")

@@ -55,7 +55,7 @@ def test_an_address_may_be_a_host_a_host_with_port_or_a_url(
     ],
 )
 def test_an_invalid_address_is_refused_with_examples_of_valid_ones(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^sink loki: addr .* is no address.*: write a host, HOST:PORT or a URL, for"):
+    with pytest.raises(UsageError, match=r"^addr .* is no address.*: write a host, HOST:PORT or a URL, for"):
         address.parse(text)
 
 
@@ -77,9 +77,7 @@ def test_without_an_address_the_usual_services_are_looked_for_in_order() -> None
 
 
 def test_a_namespace_that_is_no_name_is_refused() -> None:
-    with pytest.raises(
-        UsageError, match=r"^sink loki: namespace must be the name of a Kubernetes namespace, is 'a b'$"
-    ):
+    with pytest.raises(UsageError, match=r"^namespace must be the name of a Kubernetes namespace, is 'a b'$"):
         address.parse("", "a b")
 
 

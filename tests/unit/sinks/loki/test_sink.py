@@ -233,7 +233,7 @@ def test_a_password_is_in_the_request_and_nowhere_else(
 def test_settings_that_make_no_sense_are_refused_at_the_start(args: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError) as caught:
         _open(**args)
-    assert str(caught.value).startswith(f"sink loki: {text}")
+    assert str(caught.value).startswith(f"{text}")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_settings_that_make_no_sense_are_refused_at_the_start(args: dict[str, An
 def test_files_that_cannot_be_used_are_errors_at_the_start(args: dict[str, Any], text: str) -> None:
     with pytest.raises(StartError) as caught:
         _open(**args)
-    assert str(caught.value).startswith(f"sink loki: {text}")
+    assert str(caught.value).startswith(f"{text}")
 
 
 def test_a_password_may_be_any_bytes(tmp_path: Path) -> None:
