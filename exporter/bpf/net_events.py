@@ -123,8 +123,12 @@ def connection(one: NetEvent) -> Connection | None:
     """The ends of a record."""
     if not one.ends:
         return None
-    protocol = _PROTOCOLS.get(one.protocol) or str(one.protocol)
-    return Connection(protocol, address(one.src), one.sport, address(one.dst), one.dport)
+    return Connection(protocol_name(one.protocol), address(one.src), one.sport, address(one.dst), one.dport)
+
+
+def protocol_name(number: int) -> str:
+    """Of a protocol above IP; its number where it has no common name."""
+    return _PROTOCOLS.get(number) or str(number)
 
 
 @lru_cache(8192)
