@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from exporter.config import Config
     from exporter.registry import Registry
 
 COMMANDS = {
@@ -42,6 +43,7 @@ def parser() -> Parser:
     for name in ("run", "once", "check"):
         command = commands[name]
         command.add_argument("--config", metavar="FILE", help="configuration file (YAML); without one, all defaults")
+        command.add_argument("--kubeconfig", metavar="FILE", help="overrides kubeconfig: how to reach the API server")
         command.add_argument("--proc", metavar="DIR", default="/proc", help="procfs of the host (default: %(default)s)")
         command.add_argument("--sys", metavar="DIR", default="/sys", help="sysfs of the host (default: %(default)s)")
         command.add_argument(
@@ -84,6 +86,15 @@ def _trees(options: Namespace) -> tuple[str, str]:
     return options.proc, options.sys
 
 
+def _chosen(options: Namespace) -> list[str]:
+    """Settings of the command line that have no option of their own, and those whose option is another spelling."""
+    return options.chosen if options.kubeconfig is None else [*options.chosen, f"kubeconfig={options.kubeconfig}"]
+
+
+def _settings(options: Namespace, known: Registry) -> Config:
+    return config.load(known, options.config, backend=options.backend, chosen=_chosen(options))
+
+
 def _run(options: Namespace, known: Registry) -> None:
     settings = config.load(
         known,
@@ -91,7 +102,7 @@ def _run(options: Namespace, known: Registry) -> None:
         listen=options.listen,
         backend=options.backend,
         web_config=options.web_config,
-        chosen=options.chosen,
+        chosen=_chosen(options),
     )
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
@@ -100,9 +111,8 @@ def _run(options: Namespace, known: Registry) -> None:
 
 
 def _once(options: Namespace, known: Registry) -> None:
-    parts = app.assemble(
-        config.load(known, options.config, backend=options.backend, chosen=options.chosen), known, *_trees(options)
-    )
+    parts = app.assemble(_settings(options, known), known, *_trees(options))
+    parts.identity.start()
     snapshot = parts.schedule.cycle()
     sys.stdout.buffer.write(parts.answers.get(snapshot, Format.TEXT, compressed=False))
     sys.stdout.flush()
@@ -110,12 +120,11 @@ def _once(options: Namespace, known: Registry) -> None:
 
 
 def _check(options: Namespace, known: Registry) -> None:
-    settings = config.with_event_probes(
-        config.load(known, options.config, backend=options.backend, chosen=options.chosen)
-    )
+    settings = config.with_event_probes(_settings(options, known))
     if options.config is None:
         settings = config.with_probes(settings, known)
     parts = app.assemble(settings, known, *_trees(options))
+    parts.identity.start()
     held = privileges.held()
     outcomes, loaded = parts.collector.cycle().outcomes, running.survey()
     rows = reports.checked(known, outcomes, held, loaded)

@@ -26,7 +26,7 @@ from exporter.identity import standalone
 from exporter.identity.recent import Owners
 from exporter.model.health import CAPABILITY_HELD
 from exporter.model.probe import Env
-from exporter.runtime import naming, privileges
+from exporter.runtime import identity, naming, privileges
 from exporter.runtime.attempt import attempt
 from exporter.runtime.collector import Collector, RunningProbe
 from exporter.runtime.events import Events
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from exporter.model.probe import ProbeSpec, Requirement
     from exporter.registry import Registry
     from exporter.runtime.health import Samples
+    from exporter.runtime.identity import InCluster, Standalone
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Parts:
         types: of the kernel, where eBPF programs have them from.
         programs: of eBPF, those that are loaded.
         events: from the probes to the sinks; None where none are wanted.
+        identity: of pods.
         needs: capabilities by who needs them, see `privileges.declared`.
         keep: capabilities that what could be opened needs.
     """
@@ -78,6 +80,7 @@ class Parts:
     types: Types
     programs: Programs
     events: Events | None
+    identity: Standalone | InCluster
     needs: Mapping[str, tuple[Requirement, ...]]
     keep: frozenset[str]
 
@@ -85,6 +88,7 @@ class Parts:
         """Give back what was opened; safe to repeat."""
         if self.events is not None:
             self.events.close()  # first, as it uses what the probes have opened
+        self.identity.stop()
         self.collector.close()
         self.programs.close()
 
@@ -101,6 +105,7 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events:
     """
     telling = config.events.probes if events else ()
     env = _env(config, proc, sys, telling)
+    whose = identity.choose(config, env.proc)
     _tell_hidden(env)
     types = _types(config, env.sys)  # before probes are opened, which use them
     selected = {spec.name: spec for spec in (*config.probes, *telling)}
@@ -109,23 +114,28 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events:
     disabled = [spec.name for spec in registry.probes if spec.name not in selected]
     owners = Owners(env.node)
     sources = [each for each in running if each.spec.name in env.events]
-    wanted = Events(config.events, env, sources, owners) if sources else None
+    wanted = Events(config.events, env, sources, owners, whose.discover) if sources else None
     if wanted is not None:
         step = naming.step(owners)
         running.append(RunningProbe(step, attempt(step.open, env), exposed=False))
     per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
     scan = KernelScan(env.proc) if config.kernel_scan else None
-    collector = Collector(env, running, disabled, standalone.discover, max_series=per_naming, scan=scan)
+    collector = Collector(env, running, disabled, whose.discover, max_series=per_naming, scan=scan, ended=whose.ended)
     programs = Programs(count_runs=config.ebpf_stats)
     needs = privileges.declared(specs, scan=config.kernel_scan)
     opened = [each.spec for each in running if not isinstance(each.probe, CollectError)]
     scanning = scan is not None and any(part.active for part in scan.parts)
     keep = privileges.union(privileges.declared(opened, scan=scanning))
-    more = (programs.samples, partial(_capabilities, needs), *((wanted.samples,) if wanted is not None else ()))
-    health = Health(config.node, config.namings, collector.costs, more)
+    more = (
+        programs.samples,
+        whose.samples,
+        partial(_capabilities, needs),
+        *((wanted.samples,) if wanted is not None else ()),
+    )
+    health = Health(config.node, config.namings, collector.costs, more, config.additional)
     schedule = Schedule(collector, health, config.interval)
-    answers = Answers(config.node, config.namings, health, timestamps=config.timestamps)
-    return Parts(collector, health, schedule, answers, scan, types, programs, wanted, needs, keep)
+    answers = Answers(config.node, config.namings, health, timestamps=config.timestamps, additional=config.additional)
+    return Parts(collector, health, schedule, answers, scan, types, programs, wanted, whose, needs, keep)
 
 
 def _env(config: Config, proc: str, sys: str, telling: Collection[ProbeSpec]) -> Env:
@@ -204,6 +214,7 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
         server.server_close()
         parts.close()
         raise
+    parts.identity.start()
     parts.schedule.start()
     serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     serving.start()

@@ -8,8 +8,10 @@ import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from exporter.errors import UsageError
+from exporter.model import additional
 from exporter.model.event import EventNaming
-from exporter.model.metric import Naming
+from exporter.model.metric import IDENTITY_LABELS, Naming
 from exporter.settings import entries as settings_entries
 from exporter.settings.faults import Faults, Place
 from exporter.settings.resolve import DEFAULT, resolve
@@ -17,6 +19,7 @@ from exporter.settings.resolve import DEFAULT, resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from exporter.model.additional import AdditionalLabels
     from exporter.model.probe import ProbeSpec
     from exporter.registry import Registry
     from exporter.settings.entries import SinkEntry
@@ -60,6 +63,9 @@ class Config:
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         node: name of this node.
+        identity: as in SETTINGS.
+        kubeconfig: file, or empty.
+        additional: labels that users add to every series.
         log_level: as in SETTINGS.
         interval: seconds between cycles.
         timestamps: whether samples carry their time.
@@ -82,6 +88,9 @@ class Config:
     host: str
     port: int
     node: str
+    identity: str
+    kubeconfig: str
+    additional: AdditionalLabels
     log_level: str
     interval: float
     timestamps: bool
@@ -169,6 +178,9 @@ def interpret(registry: Registry, settings: Resolved, faults: Faults) -> Config:
         host=host,
         port=port,
         node=_as_text(settings["node"] or socket.gethostname()),
+        identity=settings["identity"],
+        kubeconfig=settings["kubeconfig"],
+        additional=_additional(registry, settings, faults),
         log_level="debug" if settings["debugmode"] and level.place == DEFAULT else level.value,
         web_config=settings["web.configFile"],
         debug=settings["debugmode"],
@@ -192,6 +204,22 @@ def interpret(registry: Registry, settings: Resolved, faults: Faults) -> Config:
 def _list(settings: Resolved, key: str, faults: Faults) -> settings_entries.List:
     value = settings.values[key]
     return settings_entries.List(key, value.value, value.place, faults)
+
+
+def _additional(registry: Registry, settings: Resolved, faults: Faults) -> AdditionalLabels:
+    identity = {each.name_in(naming) for naming in Naming for each in IDENTITY_LABELS[naming]}
+    own = {label.name for metric in registry.metrics() for label in metric.labels}
+    taken = identity | own | {"le"}
+    listed = _list(settings, "metrics.additionalLabels", faults)
+    right: list[object] = list(additional.VERBOSE) if settings["metrics.verbose"] else []
+    for index, entry in enumerate(listed.content):
+        try:
+            additional.parse([*right, entry], taken)
+        except UsageError as error:
+            faults.add(listed.at(index), listed.key, str(error))
+        else:
+            right.append(entry)
+    return additional.parse(right, taken)
 
 
 def _events(registry: Registry, settings: Resolved, faults: Faults) -> EventConfig:

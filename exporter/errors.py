@@ -3,6 +3,8 @@
 Everything a user may see derives from `NetExporterError`; the command line prints its text as one line.
 """
 
+from enum import Enum
+
 
 class NetExporterError(Exception):
     """Base of all errors that carry a message for the user."""
@@ -55,6 +57,33 @@ class SourceError(CollectError):
         place = path if line is None else f"{path} line {line}"
         shown = "" if found is None else f", found {found!r:.80}"
         super().__init__(f"{place}: expected {expected}{shown}")
+
+
+class ApiFault(Enum):
+    """What can be wrong with the Kubernetes API server, or with the way to it."""
+
+    UNREACHABLE = "unreachable"
+    CERTIFICATE = "certificate"
+    CREDENTIALS = "credentials"
+    UNAUTHORISED = "unauthorised"
+    FORBIDDEN = "forbidden"
+    EXPIRED = "expired"
+    SERVER = "server"
+    GARBAGE = "garbage"
+    DEFECT = "defect"
+
+
+class ApiError(CollectError):
+    """The Kubernetes API server did not give what was asked for; the text names it and the next step.
+
+    Args:
+        text: for people.
+        fault: what is wrong.
+    """
+
+    def __init__(self, text: str, fault: ApiFault) -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 class SinkError(NetExporterError):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from alerts import thresholds
 from alerts.model import AlertRule, Fires, Group, Runbook, Series, Severity, Show, Silent, per_node
-from exporter.model import health
+from exporter.model import health, identity_health
 from exporter.model.metric import Identity
 from exporter.model.promql import Matcher, absent, aggregate, gauge, increase, over_time
 
@@ -223,4 +223,34 @@ SERIES_DROPPED = AlertRule(
     ),
 )
 
-GROUP = Group("net-exporter.exporter", (DOWN, ABSENT, STALLED, PROBE_FAILING, SLOW, SERIES_DROPPED))
+NAMELESS = AlertRule(
+    name="NetExporterApiUnreachable",
+    expr=per_node(gauge(identity_health.CONNECTED)).equals(0),
+    hold=10,
+    severity=Severity.WARNING,
+    summary="The exporter does not learn of new pods.",
+    description="The API server has not told the exporter on {node} of pods for 10 minutes.",
+    show=Show.COUNT,
+    dashboard="exporter",
+    runbook=Runbook(
+        meaning="Listing and watching the pods of that node fails again and again.",
+        impact="Known pods keep their names; pods that have come since are not shown at all.",
+        diagnosis=(
+            "The log of the exporter has the server's words, once for each kind of failure.",
+            "The exporter dashboard: failures by reason, and how many pods have no name.",
+            "`kubectl auth can-i watch pods --as system:serviceaccount:<namespace>:<service account>`.",
+        ),
+        mitigation=(
+            "forbidden: bind a ClusterRole with get, list and watch of pods to the service account.",
+            "unreachable: allow the node to reach the API server's address and port.",
+            "certificate, unauthorised: see whether the service account's token and authority are of this cluster.",
+        ),
+    ),
+    cases=(
+        Fires(name="the server is away", series=(Series(identity_health.CONNECTED, "1 0x30"),), since=1, value="0"),
+        Silent(name="the server answers", series=(Series(identity_health.CONNECTED, "1x30"),)),
+        Silent(name="a short outage", series=(Series(identity_health.CONNECTED, "1x10 0x5 1x20"),), at=15),
+    ),
+)
+
+GROUP = Group("net-exporter.exporter", (DOWN, ABSENT, STALLED, PROBE_FAILING, SLOW, SERIES_DROPPED, NAMELESS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.panel import Board, Colour, Form, Mapping, Panel, Query, Row, Step
 from dashboards.units import Show
 from dashboards.views import NODES, ON_NODE, SHOWN, TO_NODE, Line, Topic, line, topic
-from exporter.model import health
+from exporter.model import health, identity_health
 from exporter.model.metric import Identity
 from exporter.model.promql import Matcher, aggregate, gauge, rate, topk, total
 
@@ -268,6 +268,49 @@ _PROCESS_MEMORY = Panel(
     steps=(Step(200e6, Colour.WATCH), Step(500e6, Colour.BAD)),
 )
 
+_IDENTITY = (
+    topic(
+        "Where names come from",
+        "Nodes by where the names of pods come from.",
+        (identity_health.SOURCE, ""),
+        keep=(identity_health.SOURCE_LABEL,),
+    ),
+    topic(
+        "API server tells of pods",
+        "1 where the API server tells of the node's pods, 0 where it does not; nothing where it is not asked.",
+        (identity_health.CONNECTED, ""),
+    ),
+    topic(
+        "Pods without a name",
+        "Pods that run here and are not shown, as the API server has not told of them. For seconds that is usual.",
+        (identity_health.UNNAMED, ""),
+        steps=(Step(1, Colour.WATCH),),
+    ),
+    topic(
+        "Pods known",
+        "Pods of the node that the API server has told of, ended ones included.",
+        (identity_health.KNOWN, ""),
+    ),
+    topic(
+        "Since the API server last spoke",
+        "Bookmarks come about once a minute even where no pod changes.",
+        (identity_health.AGE, ""),
+        steps=(Step(180, Colour.WATCH),),
+    ),
+    topic(
+        "Failures to learn of pods",
+        "By reason. Versions expire now and then, and pods are listed anew; all else is told in the log.",
+        (identity_health.ERRORS, ""),
+        keep=(identity_health.API_ERROR_LABEL,),
+    ),
+    topic(
+        "Lists of all pods, and pods beyond the limit",
+        "Times all pods of the node were listed, as otherwise changes are told, and pods that found no place.",
+        (identity_health.LISTS, "lists"),
+        (identity_health.CUT, "too many"),
+    ),
+)
+
 _EVENTS = (
     topic(
         "Events taken by type",
@@ -338,6 +381,7 @@ BOARD = Board(
         ),
         Row("Probes", (HEALTH, FAILURES)),
         Row("Cost", (*(each.panel(NODES) for each in _COST), _PROCESS_CPU, _PROCESS_MEMORY)),
+        Row("Identity", tuple(each.panel(NODES) for each in _IDENTITY)),
         Row("Events", tuple(each.panel(NODES) for each in _EVENTS)),
         Row("Endpoint", tuple(each.panel(NODES) for each in _ENDPOINT)),
         Row("Fleet", (_AGE, _VERSIONS)),

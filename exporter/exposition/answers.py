@@ -11,10 +11,12 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter.exposition.text import Format, Renderer
+from exporter.model.additional import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.model.additional import AdditionalLabels
     from exporter.model.metric import Naming
     from exporter.model.snapshot import Snapshot
     from exporter.runtime.health import Health
@@ -25,9 +27,17 @@ _GZIP_LEVEL = 1  # a higher level costs three to ten times as much for a third f
 class Answers:
     """Bytes for each format, plain and compressed, of the current snapshot."""
 
-    def __init__(self, node: str, namings: Sequence[Naming], health: Health, *, timestamps: bool) -> None:
+    def __init__(
+        self,
+        node: str,
+        namings: Sequence[Naming],
+        health: Health,
+        *,
+        timestamps: bool,
+        additional: AdditionalLabels = NONE,
+    ) -> None:
         self._health = health
-        self._renderer = Renderer(node, namings, timestamps=timestamps)
+        self._renderer = Renderer(node, namings, timestamps=timestamps, additional=additional)
         self._snapshot: Snapshot | None = None
         self._ready: dict[tuple[Format, bool], bytes] = {}  # of that snapshot, by format and compression
         self._lock = threading.Lock()
@@ -46,8 +56,9 @@ class Answers:
 
     def _render(self, snapshot: Snapshot | None, wire: Format) -> bytes:
         started = time.perf_counter()
-        parts = [] if snapshot is None else self._renderer.parts(snapshot.tables, snapshot.taken_at, wire)
+        parts = []
         if snapshot is not None:
+            parts = self._renderer.parts(snapshot.tables, snapshot.taken_at, wire, snapshot.labels)
             self._health.render_seconds = time.perf_counter() - started
         self._health.current = snapshot is not None
         generate = generate_latest if wire is Format.TEXT else openmetrics.generate_latest

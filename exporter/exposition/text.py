@@ -10,18 +10,24 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from itertools import accumulate, chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from exporter.exposition import spelling
+from exporter.model.additional import NONE
 from exporter.model.metric import IDENTITY_LABELS, Identity, Kind, Metric, Naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from exporter.model.additional import AdditionalLabels
     from exporter.model.pod import Pod
     from exporter.model.snapshot import Histogram, Number, Table, Value
 
 _Keys: TypeAlias = "list[tuple[Pod, tuple[str, ...]]]"
+
+
+_NOBODY: Mapping[Pod, tuple[str, ...]] = MappingProxyType({})
 
 
 class Format(Enum):
@@ -55,27 +61,50 @@ class Renderer:
         node: node name for the identity labels.
         namings: dialects to render, in order.
         timestamps: whether each sample carries the time of its collection.
+        additional: labels that users add to every series.
     """
 
-    def __init__(self, node: str, namings: Sequence[Naming], *, timestamps: bool = False) -> None:
+    def __init__(
+        self,
+        node: str,
+        namings: Sequence[Naming],
+        *,
+        timestamps: bool = False,
+        additional: AdditionalLabels = NONE,
+    ) -> None:
         self._node = node
         self._namings = tuple(namings)
         self._timestamps = timestamps
+        self._additional = additional.names
+        self._nobodys = additional.nobodys
+        self._labels: Mapping[Pod, tuple[str, ...]] = {}
         self._layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
 
-    def render(self, tables: Sequence[Table], taken_at: float, wire: Format) -> bytes:
-        """All families of the tables; OpenMetrics without its end mark, since self-metrics follow."""
-        return b"".join(self.parts(tables, taken_at, wire))
+    def render(
+        self, tables: Sequence[Table], taken_at: float, wire: Format, labels: Mapping[Pod, tuple[str, ...]] = _NOBODY
+    ) -> bytes:
+        """All families of the tables; OpenMetrics without its end mark, since self-metrics follow.
 
-    def parts(self, tables: Sequence[Table], taken_at: float, wire: Format) -> list[bytes]:
+        Args:
+            tables: what was collected.
+            taken_at: Unix time, seconds.
+            wire: format.
+            labels: values of the additional labels of those owners that have some.
+        """
+        return b"".join(self.parts(tables, taken_at, wire, labels))
+
+    def parts(
+        self, tables: Sequence[Table], taken_at: float, wire: Format, labels: Mapping[Pod, tuple[str, ...]] = _NOBODY
+    ) -> list[bytes]:
         """The same in parts, for who has more to join."""
+        self._relabel(labels)
         stamp = _stamp(taken_at, wire) if self._timestamps else b""
         layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
         parts: list[bytes] = []
         for table in tables:
             if table.rows:
-                pods, labels, values = zip(*table.rows, strict=True)
-                keys = list(zip(pods, labels, strict=True))
+                pods, own, values = zip(*table.rows, strict=True)
+                keys = list(zip(pods, own, strict=True))
                 columns = tuple(zip(*values, strict=True))
                 for naming in self._namings:
                     layout = layouts[table.metrics, naming] = self._layout(table, keys, naming)
@@ -84,6 +113,12 @@ class Renderer:
                         parts += (_header(metric, naming, wire), lines) if lines else ()
         self._layouts = layouts  # what is no longer collected is forgotten with the old mapping
         return parts
+
+    def _relabel(self, labels: Mapping[Pod, tuple[str, ...]]) -> None:
+        """Forget what was rendered with other labels; somebody changes a pod's labels now and then."""
+        if any(self._labels.get(pod, values) != values for pod, values in labels.items()):
+            self._layouts = {}
+        self._labels = labels
 
     def _layout(self, table: Table, keys: _Keys, naming: Naming) -> _Layout:
         known = self._layouts.get((table.metrics, naming))
@@ -137,13 +172,14 @@ class Renderer:
         """
         own = [label.name for label in metric.labels]
         identity = IDENTITY_LABELS[naming]
-        names = [*(each.name_in(naming) for each in identity), *own, *(["le"] if le else [])]
+        names = [*(each.name_in(naming) for each in identity), *self._additional, *own, *(["le"] if le else [])]
         order = sorted(range(len(names)), key=names.__getitem__)
         pattern = b"{%b} %%%%b\n" % b",".join(b'%b="%%b"' % names[index].encode() for index in order)
         identity_of = _identity_values(identity, self._node)
         blocks = []
         for pod, labels in keys:
-            values = [*identity_of(pod), *map(spelling.label, labels), le]
+            added = self._labels.get(pod, self._nobodys)
+            values = [*identity_of(pod), *map(spelling.label, added), *map(spelling.label, labels), le]
             blocks.append(pattern % tuple(values[index].replace(b"%", b"%%") for index in order))
         return blocks
 

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from exporter.errors import SourceError
+from exporter.identity import namespaces
 from exporter.model.pod import NetnsRef, Pod
 from exporter.sources import netns
 
@@ -26,8 +26,8 @@ def discover(env: Env) -> tuple[NetnsRef, ...]:
 
     Raises SourceError when not even the host's can be determined.
     """
-    host = _host_inode(env.proc)
-    pids = _pids_by_inode(env.proc)
+    host = namespaces.host_inode(env.proc)
+    pids = namespaces.pids_by_inode(env.proc)
     # A captured tree, which lacks `self`, says nothing about the namespaces of the machine that reads it.
     paths = _named(env.netns_dir) if os.path.exists(f"{env.proc}/self/ns/net") else {}
     names = _names({inode: paths.get(inode, "") for inode in pids.keys() | paths.keys() if inode != host})
@@ -62,30 +62,6 @@ def _names(paths: dict[int, str]) -> dict[int, str]:
     }
     uses = Counter(names.values())
     return {inode: name if uses[name] == 1 else f"{name}-{inode}" for inode, name in names.items()}
-
-
-def _host_inode(proc: Path) -> int:
-    """The namespace of process 1, or our own where that one may not be seen. 0 where the tree tells neither."""
-    for process in ("1", "self"):
-        try:
-            return netns.inode_of(f"{proc}/{process}/ns/net")
-        except OSError:
-            continue
-    if not os.path.isdir(f"{proc}/1/net"):
-        raise SourceError(f"{proc}/1/net", "the host's network files (is --proc right?)", "no such directory")
-    return 0
-
-
-def _pids_by_inode(proc: Path) -> dict[int, list[int]]:
-    """Processes in each namespace, ascending; those that may not be seen are left out."""
-    found: dict[int, list[int]] = {}
-    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdecimal()):
-        try:
-            inode = netns.inode_of(f"{proc}/{pid}/ns/net")
-        except OSError:
-            continue
-        found.setdefault(inode, []).append(pid)
-    return found
 
 
 def _named(directory: Path) -> dict[int, str]:

@@ -30,8 +30,13 @@ class NetnsRef:
         pod: its owner.
         pids: processes in it, ascending; empty for a namespace that is only named.
         path: file under /run/netns that names it, or empty.
+        elsewhere: the owner's processes in other namespaces. A pod in the host's has these alone, and then there is
+            nothing to visit.
+        labels: values of the additional labels, in their order; none for an owner that has no values of its own.
     """
 
     pod: Pod
     pids: tuple[int, ...] = ()
     path: str = ""
+    elsewhere: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()

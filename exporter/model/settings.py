@@ -46,8 +46,19 @@ class Setting:
 SETTINGS = (
     Setting("listen", "0.0.0.0:9102", "Address and port of the HTTP endpoint.", live=False),
     Setting(
-        "node", "", "Name of this node in labels; empty takes $INSPECTOR_NODENAME, else the host name.", live=False
+        "node",
+        "",
+        "Name of this node; empty takes $NODE_NAME or $INSPECTOR_NODENAME, else the host name.",
+        live=False,
     ),
+    Setting(
+        "identity",
+        "auto",
+        "Where pods' names come from; auto: the API server where the exporter has a service account or a kubeconfig.",
+        choices=("auto", "kubernetes", "standalone"),
+        live=False,
+    ),
+    Setting("kubeconfig", "", "File that tells how to reach the API server; empty: the service account.", live=False),
     Setting("logLevel", "info", "How much is logged.", choices=("debug", "info", "warning", "error")),
     Setting(
         "debugmode",
@@ -99,6 +110,19 @@ SETTINGS = (
         live=False,
     ),
     Setting("metrics.maxSeries", 200_000, "Most series exposed; what exceeds it is cut and counted.", least=1),
+    Setting(
+        "metrics.additionalLabels",
+        [],
+        "Labels for every series: `NAME=TEMPLATE` with ${labels:KEY} and ${ip}, of the pod.",
+        live=False,
+    ),
+    Setting(
+        "metrics.verbose",
+        False,  # noqa: FBT003
+        "Add each pod's address and its label `app` to every series, as ip and app.",
+        aliases=("metric_config.verbose",),
+        live=False,
+    ),
     Setting(
         "metrics.probes",
         [],

@@ -107,6 +107,7 @@ class Snapshot:
         taken_at: Unix time of the cycle's start, seconds.
         seconds: how long the cycle took.
         readers: seconds spent in each reader, over all namespaces.
+        labels: values of the additional labels of those owners that have some.
     """
 
     tables: tuple[Table, ...]
@@ -115,3 +116,4 @@ class Snapshot:
     taken_at: float
     seconds: float
     readers: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[Pod, tuple[str, ...]] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from exporter.runtime.sweep import Round, reader_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from exporter.model.pod import NetnsRef
+    from exporter.model.pod import NetnsRef, Pod
     from exporter.model.probe import Env, Probe, ProbeSpec, Reader
     from exporter.runtime.kernel_scan import KernelScan
     from exporter.runtime.sweep import Past
@@ -116,8 +116,22 @@ class _Run(threading.Thread):
         return attempt(limits.check, tables, declared, each.spec.name) or tables
 
 
+def _nobody(_: tuple[NetnsRef, ...]) -> Collection[Pod]:
+    return ()
+
+
 class Collector:
-    """Runs cycles one after the other and keeps the books about them."""
+    """Runs cycles one after the other and keeps the books about them.
+
+    Args:
+        env: the world.
+        probes: what runs.
+        disabled: names of those that do not.
+        discover: all namespaces now, the host's first. Raises SourceError.
+        max_series: most series of a snapshot.
+        scan: of the kernel.
+        ended: pods of which it is not sure that what was read since `discover` is theirs.
+    """
 
     def __init__(  # noqa: PLR0913 -- the composition root hands over everything
         self,
@@ -128,6 +142,7 @@ class Collector:
         *,
         max_series: int,
         scan: KernelScan | None = None,
+        ended: Callable[[tuple[NetnsRef, ...]], Collection[Pod]] = _nobody,
     ) -> None:
         self.costs = Costs(scan=scan)
         self._scan = scan
@@ -135,6 +150,7 @@ class Collector:
         self._probes = tuple(probes)
         self._disabled = tuple(disabled)
         self._discover = discover
+        self._ended = ended
         self._max_series = max_series
         self._past: Past = {}
         self._stuck: dict[Any, _Run] = {}  # reader, or probe name -> the thread that hangs in it
@@ -149,14 +165,17 @@ class Collector:
         self._stuck = {step: run for step, run in self._stuck.items() if run.is_alive()}
         run = self._run(refs)
         self._past = run.round.memories
-        tables, outcomes = self._judge(run)
+        ended = self._ended(refs)
+        tables, outcomes = self._judge(run, ended)
         self.costs.cycles += 1
         self.costs.cpu_seconds += run.cpu_seconds
-        self.costs.namespaces_gone += len(run.round.gone)
+        self.costs.namespaces_gone += len(run.round.gone.union(ended))
         seconds = run.round.seconds
         readers = {reader_name(reader): took for reader, took in seconds.items()} | run.round.scan_seconds
-        pods = tuple(ref.pod for ref in refs)
-        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, time.monotonic() - started, readers)
+        pods = tuple(ref.pod for ref in refs if ref.pod not in ended)
+        labels = {ref.pod: ref.labels for ref in refs if ref.labels}
+        took = time.monotonic() - started
+        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, took, readers, labels)
 
     def _off(self) -> list[Outcome]:
         return [Outcome(name, Status.DISABLED, "not selected") for name in self._disabled]
@@ -183,7 +202,7 @@ class Collector:
         users = (each.spec for each in self._probes if step in _steps(each.spec))
         return min((spec.deadline for spec in users), default=1.0)
 
-    def _judge(self, run: _Run) -> tuple[tuple[Table, ...], list[Outcome]]:
+    def _judge(self, run: _Run, ended: Collection[Pod]) -> tuple[tuple[Table, ...], list[Outcome]]:
         tables: list[Table] = []
         outcomes: list[Outcome] = []
         room = self._max_series
@@ -198,7 +217,8 @@ class Collector:
                 outcomes.append(Outcome(name, _status(result), str(result), seconds))
                 continue
             for table in result if each.exposed else ():
-                kept, over_label = limits.within_label_budget(table)
+                sure = Table(table.metrics, [row for row in table.rows if row.pod not in ended]) if ended else table
+                kept, over_label = limits.within_label_budget(sure)
                 kept, over_total = limits.within_total(kept, room)
                 room -= len(kept.rows) * kept.width
                 self.costs.series_dropped[name] += over_label + over_total

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, cast
 from exporter import registry
 from exporter.bpf.stacks import Stacks
 from exporter.errors import CollectError, StartError, UsageError
-from exporter.identity import standalone
 from exporter.runtime.attempt import attempt
 from exporter.runtime.bus import Bus, Losses, Outlet
 from exporter.runtime.event_loop import EventLoop
@@ -19,12 +18,13 @@ from exporter.runtime.recent_events import RecentEvents
 from exporter.sinks.context import SinkContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from exporter.config import EventConfig
     from exporter.identity.recent import Owners
     from exporter.model.event import EventSource, Sink
     from exporter.model.metric import Metric
+    from exporter.model.pod import NetnsRef
     from exporter.model.probe import Env, EventProbe
     from exporter.runtime.collector import RunningProbe
     from exporter.runtime.health import Samples
@@ -44,9 +44,17 @@ class Events:
         env: the world.
         probes: those whose events are wanted.
         owners: who has which namespace and address.
+        discover: all namespaces now.
     """
 
-    def __init__(self, config: EventConfig, env: Env, probes: Iterable[RunningProbe], owners: Owners) -> None:
+    def __init__(
+        self,
+        config: EventConfig,
+        env: Env,
+        probes: Iterable[RunningProbe],
+        owners: Owners,
+        discover: Callable[[Env], tuple[NetnsRef, ...]],
+    ) -> None:
         self.recent = RecentEvents()
         self.naming = config.naming
         self._config = config
@@ -55,7 +63,7 @@ class Events:
         probes = tuple(probes)
         self._types = [each for opened in probes for each in opened.spec.events]
         self._sources = {opened.spec.name: _source(opened) for opened in probes}
-        self._naming = Naming(env, owners, Stacks(), standalone.discover)
+        self._naming = Naming(env, owners, Stacks(), discover)
         self._bus: Bus | None = None
         self._loop: EventLoop | None = None
 

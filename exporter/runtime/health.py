@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from exporter import __version__
 from exporter.errors import CollectError
 from exporter.model import health
+from exporter.model.additional import NONE
 from exporter.model.metric import IDENTITY_LABELS, Identity, Kind, Metric, Naming
 from exporter.model.snapshot import Snapshot, Status
 from exporter.runtime.attempt import attempt
@@ -17,6 +18,7 @@ from exporter.runtime.attempt import attempt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from exporter.model.additional import AdditionalLabels
     from exporter.runtime.collector import Costs
 
 # Label values -> number, for one metric.
@@ -31,6 +33,7 @@ class Health:
         namings: dialects to expose.
         costs: the collector's books.
         more: further self-metrics, asked each time; one that fails is left out.
+        additional: labels that users add to every series.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Health:
         namings: Sequence[Naming],
         costs: Costs,
         more: Sequence[Callable[[], Mapping[Metric, Samples]]] = (),
+        additional: AdditionalLabels = NONE,
     ) -> None:
         self.render_seconds = 0.0
         self.current = True  # False while the last cycle is too long ago for its findings to be told
@@ -46,6 +50,7 @@ class Health:
         self._namings = tuple(namings)
         self._costs = costs
         self._more = tuple(more)
+        self._additional = additional
         self._snapshot: Snapshot | None = None
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
@@ -91,7 +96,7 @@ class Health:
         samples |= {
             health.CYCLE_SECONDS: _one(snapshot.seconds),
             health.READER_SECONDS: {(reader,): took for reader, took in snapshot.readers.items()},
-            health.PODS: _one(sum(not pod.is_host for pod in snapshot.pods)),
+            health.PODS: _one(_namespaces(snapshot)),
             health.SERIES: _one(len(self._namings) * _series(snapshot)),
             health.PROBE_STATUS: {
                 (outcome.probe, status.value): float(outcome.status is status)
@@ -106,11 +111,18 @@ class Health:
 
     def _family(self, metric: Metric, naming: Naming, samples: Samples) -> CounterMetricFamily | GaugeMetricFamily:
         kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-        family = kind(metric.name_in(naming), metric.help, labels=metric.label_names(naming))
+        names = (*metric.label_names(naming), *self._additional.names)
+        family = kind(metric.name_in(naming), metric.help, labels=names)
         identity = [self._node if each is Identity.NODE else "" for each in IDENTITY_LABELS[naming]]
+        added = self._additional.nobodys
         for values, number in samples.items():
-            family.add_metric([*identity, *values], number)
+            family.add_metric([*identity, *values, *added], number)
         return family
+
+
+def _namespaces(snapshot: Snapshot) -> int:
+    """Pods with a namespace of their own."""
+    return len({pod.netns for pod in snapshot.pods}.difference(pod.netns for pod in snapshot.pods if pod.is_host))
 
 
 def _one(number: float) -> Samples:

@@ -38,7 +38,8 @@ def step(owners: Owners) -> ProbeSpec:
     """What each collection cycle does for naming: a probe without metrics that tells `owners` what it finds."""
 
     def collect(cycle: Cycle) -> list[Table]:
-        owners.now_are(cycle.pids)
+        host = cycle.host
+        owners.now_are(pod for pod in cycle.pids if pod == host or pod.netns != host.netns)
         services = {link.ifindex for link in cycle.on_host(links.read) if link.name == links.SERVICES}
         owners.addresses_are(
             {

@@ -38,7 +38,7 @@ class Round:
 
     Args:
         env: the world.
-        refs: the namespaces to visit, the host's first.
+        refs: the owners, the host first; those with a namespace of their own are visited.
         past: `memories` of the round before.
         scan: answers in the stead of readers where it can.
     """
@@ -51,9 +51,9 @@ class Round:
         scan: KernelScan | None = None,
     ) -> None:
         self.env = env
-        self.refs = refs
+        self.refs = tuple(ref for ref in refs if ref is refs[0] or ref.pids or ref.path)
         self.host: Pod = refs[0].pod
-        self.pids: Mapping[Pod, tuple[int, ...]] = {ref.pod: ref.pids for ref in refs}
+        self.pids: Mapping[Pod, tuple[int, ...]] = {ref.pod: (*ref.pids, *ref.elsewhere) for ref in refs}
         self.gone: set[Pod] = set()
         self.seconds: dict[Callable[..., Any], float] = defaultdict(float)
         self.scan_seconds: dict[str, float] = {}  # by part of the kernel scan

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "NET_EXPORTER_"
 DEFAULT: Final = Place("default")
-_NODE_VARIABLE: Final = "INSPECTOR_NODENAME"  # as the peers' manifests set it
+_NODE_VARIABLES: Final = ("NODE_NAME", "INSPECTOR_NODENAME")  # as manifests set it, ours and the peers'
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|\.")
 # Kubernetes sets these in every pod for a Service named net-exporter.
 _SERVICE_LINK: Final = re.compile(PREFIX + r"(SERVICE_|PORT(_|$))")
@@ -108,9 +108,9 @@ def resolve(
     values |= _from_environment(environment, faults, notes)
     for key, text, option in overrides:
         values |= _from_text(key, text, Place(option), faults)
-    name = environment.get(_NODE_VARIABLE)
-    if name and not (values.get("node") and values["node"].value):
-        values["node"] = Value(name, Place(f"environment variable {_NODE_VARIABLE}"), "node")
+    named = next((name for name in _NODE_VARIABLES if environment.get(name)), "")
+    if named and not (values.get("node") and values["node"].value):
+        values["node"] = Value(environment[named], Place(f"environment variable {named}"), "node")
     complete = {key: values.get(key, Value(each.default, DEFAULT, key)) for key, each in _SETTINGS.items()}
     return Resolved(complete, tuple(notes), path or "")
 

@@ -1,4 +1,4 @@
-"""/proc/<pid>: who a process is, what it has read and written, and what its descriptors refer to.
+"""/proc/<pid>: who a process is, its cgroups, what it has read and written, and what its descriptors refer to.
 
 Read for every process of the node in every cycle, hence one read per file and no path objects.
 """
@@ -80,6 +80,19 @@ def parse_io(content: bytes, path: str) -> dict[str, int]:
         return {name[:-1].decode(): int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
     except ValueError as error:
         raise SourceError(path, "lines like `syscr: 23`", content) from error
+
+
+def read_cgroup(proc: str, pid: int) -> bytes:
+    """The cgroup file, for `exporter.identity.cgroups`. Raises GoneError when the process has ended."""
+    path = f"{proc}/{pid}/cgroup"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, _MOST)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _failure(error, proc, pid, path, "the kernel was built without CONFIG_CGROUPS") from error
 
 
 def read_descriptors(proc: str, pid: int) -> list[str]:

@@ -8,6 +8,7 @@ import yaml
 
 from exporter import config
 from exporter.errors import UsageError
+from exporter.model.additional import AdditionalLabels
 from exporter.model.event import EventNaming
 from exporter.model.metric import Naming
 from exporter.model.settings import SETTINGS
@@ -23,11 +24,15 @@ def _defaults() -> config.Config:
 
 
 def test_without_a_file_everything_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("INSPECTOR_NODENAME", raising=False)
+    for name in ("NODE_NAME", "INSPECTOR_NODENAME"):
+        monkeypatch.delenv(name, raising=False)
     assert _defaults() == config.Config(
         host="0.0.0.0",
         port=9102,
         node=socket.gethostname(),
+        identity="auto",
+        kubeconfig="",
+        additional=AdditionalLabels(),
         log_level="info",
         interval=5.0,
         timestamps=False,
@@ -56,6 +61,8 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
     content = {
         "listen": "127.0.0.1:0",
         "node": "worker-1",
+        "identity": "kubernetes",
+        "kubeconfig": "/etc/kubeconfig",
         "logLevel": "debug",
         "debugmode": True,
         "web": {"configFile": "/etc/web.yml"},
@@ -69,6 +76,8 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
             "kernelScan": False,
             "ebpfStats": True,
             "maxSeries": 10,
+            "additionalLabels": ["team=${labels:team}"],
+            "verbose": True,
             "probes": ["softnet", {"name": "tuned", "args": {"depth": 7, "share": 1, "exact": True, "mode": "slow"}}],
         },
         "event": {
@@ -89,6 +98,9 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         host="127.0.0.1",
         port=0,
         node="worker-1",
+        identity="kubernetes",
+        kubeconfig="/etc/kubeconfig",
+        additional=AdditionalLabels(("ip", "app", "team"), ("${ip}", "${labels:app}", "${labels:team}")),
         log_level="debug",
         web_config="/etc/web.yml",
         debug=True,

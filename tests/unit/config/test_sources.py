@@ -37,8 +37,17 @@ def test_the_command_line_overrides_the_file(load: Callable[..., config.Config])
 def test_the_node_name_is_the_file_s_else_the_variable_s_else_the_machine_s(
     load: Callable[..., config.Config], monkeypatch: pytest.MonkeyPatch, file: str, variable: str, node: str
 ) -> None:
+    monkeypatch.delenv("NODE_NAME", raising=False)
     monkeypatch.setenv("INSPECTOR_NODENAME", variable)
     assert load(file).node == node
+
+
+def test_the_variable_of_our_manifests_comes_first(
+    load: Callable[..., config.Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_NAME", "ours")
+    monkeypatch.setenv("INSPECTOR_NODENAME", "theirs")
+    assert load("").node == "ours"
 
 
 def test_every_setting_has_a_variable_of_its_own() -> None:

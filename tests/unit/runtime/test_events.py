@@ -9,6 +9,7 @@ import pytest
 
 from exporter.config import EventConfig
 from exporter.errors import StartError, UnsupportedError, UsageError
+from exporter.identity import standalone
 from exporter.identity.recent import Owners
 from exporter.model import health
 from exporter.model.event import Event, EventNaming
@@ -109,7 +110,7 @@ def make(env: Env) -> Iterator[Callable[..., Events]]:
             RunningProbe(_spec("packetloss", LOSS), _Probe(source)),
             RunningProbe(_spec("tcpreset", RESET), refused),
         ]
-        made.append(Events(config, env, probes, owners))
+        made.append(Events(config, env, probes, owners, standalone.discover))
         return made[-1]
 
     yield events
