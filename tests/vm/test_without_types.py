@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -15,6 +16,7 @@ WANTED = "5.10"
 MOST_SECONDS = 900
 EXACT = ("tests/bpf/test_tcpretrans.py", "tests/bpf/test_virtcmdlatency.py")
 ONE_CYCLE = ".venv/bin/net-exporter once >/run/job/metrics 2>/run/job/once.log"
+DISCOVER = ".venv/bin/inspector btf discover 2>/run/job/discover.log"
 CHECK = ".venv/bin/net-exporter check --json >/run/job/check.json"
 
 
@@ -43,13 +45,17 @@ def test_programs_count_exactly_with_types_from_headers() -> None:
 
 
 def test_without_types_all_of_proc_is_served_and_one_line_says_what_is_missing() -> None:
-    result = machine.run(kernel(headers=False), f"{ONE_CYCLE} && {CHECK}", seconds=MOST_SECONDS, hide_btf=True)
+    result = machine.run(
+        kernel(headers=False), f"{ONE_CYCLE} && {CHECK} && ! {DISCOVER}", seconds=MOST_SECONDS, hide_btf=True
+    )
     assert result.status == 0, result.output + result.console[-2000:]
 
     told = [line for line in result.files["once.log"].splitlines() if "types of the kernel" in line]
     assert len(told) == 1
     assert "apt install linux-image-" in told[0]
     assert told[0].endswith("metrics from /proc are served, those of eBPF are not")
+    assert re.search(r"apt install linux-headers-5\.10\S* python3-bpfcc, or apt install", result.files["discover.log"])
+    assert result.files["discover.log"].count("\n") == 1
     assert "kubeskoop_tcp_activeopens{" in result.files["metrics"]
     check = json.loads(result.files["check.json"])
     outcomes = {row["probe"]: row["status"] for row in check["probes"]}
