@@ -13,7 +13,8 @@
         counts = Entries(bpf.map("counts"), bind(bpf.btf, "key", Key), bind(bpf.btf, "count", Count))
         for key, count in counts.read(): ...              # one pair per key, per-CPU values summed
 
-Single events about packets and connections go through `net_events.NetEvents`, prepared by `event_plan`.
+Single events about packets and connections go through `net_events.NetEvents`, those about what processes wait for
+otherwise through `task_events.TaskEvents`; `event_plan` prepares both.
 
 `attached.attached("tcpreset", env.sys, hooks)` does this for a probe; `netns_latency` makes tables of times.
 
