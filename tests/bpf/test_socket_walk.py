@@ -7,88 +7,24 @@ import struct
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from exporter.bpf import objects
 from exporter.bpf.layout import bind
 from exporter.bpf.loader import BpfObject
-from exporter.bpf.socket_walk import CAPACITY, Row, SocketWalk, unpack
-from exporter.errors import UnsupportedError
-from exporter.sources import netlink, sock_diag, socket_scan
-from exporter.sources.sock_diag import Connections, Listener, Sockets, State, UsedPorts
-from tests.netns.namespaces import Namespace, run
+from exporter.bpf.socket_walk import Row, SocketWalk, unpack
+from exporter.sources.sock_diag import Listener, Sockets, State, UsedPorts
+from tests.bpf.walked_sockets import Found, assert_equal, connect, listed, port_range, walk, walked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from tests.netns.namespaces import Pair
+    from tests.netns.namespaces import Namespace, Pair
 
+__all__ = ["walk"]
 AT_ONCE = b"\x01\0\0\0\0\0\0\0"  # SO_LINGER: close with a reset
-
-
-class Found(NamedTuple):
-    """A namespace's sockets, so that two ways to them compare."""
-
-    listeners: list[Listener]
-    states: tuple[int, ...]
-    rxqueue: int
-    txqueue: int
-    used: int | None
-    busiest: int
-
-
-def open_walk(*, capacity: int = 3 * CAPACITY, **sizes: int) -> SocketWalk[Sockets]:
-    """With room for the namespaces of other tests, too."""
-    try:
-        return SocketWalk(socket_scan.make, capacity=capacity, **sizes)
-    except UnsupportedError as error:
-        pytest.skip(f"no walk over sockets here: {error}")
-
-
-@pytest.fixture
-def walk() -> Iterator[SocketWalk[Sockets]]:
-    with closing(open_walk()) as made:
-        yield made
-
-
-def port_range(namespace: Namespace) -> range:
-    low, high = namespace.run("sysctl", "-n", "net.ipv4.ip_local_port_range").split()
-    return range(int(low), int(high) + 1)
-
-
-def found(listeners: Sequence[Listener], connections: Connections, ports: range) -> Found:
-    used = connections.used_ports(ports)
-    states, rxqueue, txqueue, _, busiest = connections
-    return Found(sorted(listeners), states, rxqueue, txqueue, used, busiest)
-
-
-def listed(namespace: Namespace, ports: range) -> Found:
-    """What NETLINK_SOCK_DIAG lists."""
-    with namespace.entered(), closing(netlink.open_socket(netlink.SOCK_DIAG)) as asked:
-        answer = netlink.exchange(asked, sock_diag.ALL)
-    return found(*sock_diag.parse(answer), ports)
-
-
-def walked(walk: SocketWalk[Sockets], namespace: Namespace, ports: range) -> Found | None:
-    row = walk.row(namespace.pod.netns)
-    return None if row is None else found(row.listeners, row.connections, ports)
-
-
-def assert_equal(walk: SocketWalk[Sockets], namespaces: Sequence[Namespace]) -> list[Found]:
-    """The walk finds in each namespace what is listed there, seen while nothing changes in any of them."""
-    ranges = [port_range(namespace) for namespace in namespaces]
-    for _ in range(50):
-        before = [listed(*each) for each in zip(namespaces, ranges, strict=True)]
-        walk.scan()
-        after = [listed(*each) for each in zip(namespaces, ranges, strict=True)]
-        if before == after:
-            break
-    assert before == after, "sockets did not hold still"
-    assert [walked(walk, *each) for each in zip(namespaces, ranges, strict=True)] == before
-    assert walk.outcome.unsettled == 0
-    return before
 
 
 def stop(namespace: Namespace, *match: str) -> None:
@@ -100,21 +36,6 @@ def stop(namespace: Namespace, *match: str) -> None:
 def let_through(namespace: Namespace, *match: str) -> None:
     for program in ("iptables", "ip6tables"):
         namespace.run(program, "-D", "INPUT", "-p", "tcp", *match, "-j", "DROP")
-
-
-class Ends(NamedTuple):
-    """Both ends of a connection."""
-
-    client: socket.socket
-    server: socket.socket
-
-
-def connect(pair: Pair, port: int, family: int) -> Ends:
-    """A connection from left to right."""
-    listener = pair.right.listen(port, 100, family)
-    client = pair.left.connect(pair.right4 if family == socket.AF_INET else pair.right6, port)
-    with listener:
-        return Ends(client, pair.right.sockets.enter_context(closing(listener.accept()[0])))
 
 
 def state_of(connection: socket.socket) -> State:
@@ -334,91 +255,6 @@ def test_what_stays_is_exact_while_other_sockets_come_and_go(
             assert 1 <= len(row.listeners) <= 4
             seen.add(established)
     assert_equal(walk, (quiet, busy))
-
-
-def test_namespaces_come_and_go(
-    make_netns: Callable[[], Namespace], walk: SocketWalk[Sockets], until: Callable[..., None]
-) -> None:
-    first = make_netns()
-    walk.scan()
-    second = make_netns()
-    before = [walk.row(each.pod.netns) is not None for each in (first, second)]
-    gone = first.pod.netns
-    run("ip", "netns", "del", first.name)
-
-    def is_gone() -> bool:
-        walk.scan()
-        return walk.row(gone) is None
-
-    until(is_gone)
-    row = walk.row(second.pod.netns)
-    assert before == [True, False]
-    assert row == Sockets((), Connections((0,) * 16, 0, 0, UsedPorts(port_range(second), 0), 0))
-
-
-def test_while_nothing_changes_in_a_namespace_its_row_is_the_same_object(
-    make_netns: Callable[[], Namespace], walk: SocketWalk[Sockets]
-) -> None:
-    still, other = make_netns(), make_netns()
-    still.listen(80, 3)
-    walk.scan()
-    before = walk.row(still.pod.netns), walk.row(other.pod.netns)
-    other.listen(80, 3)
-    walk.scan()
-
-    assert walk.row(still.pod.netns) is before[0]
-    assert walk.row(other.pod.netns) == before[1]._replace(listeners=(Listener(80, 0, 3),)) if before[1] else None
-
-
-def test_namespaces_without_a_place_have_no_row_and_are_counted(make_netns: Callable[[], Namespace]) -> None:
-    namespaces = [make_netns() for _ in range(5)]
-    with closing(open_walk(capacity=3)) as small:
-        small.scan()
-
-        assert small.over_capacity >= 3  # of the 6 at least that there are, the host's included
-        assert sum(small.row(namespace.pod.netns) is not None for namespace in namespaces) <= 3
-
-
-def test_a_namespace_whose_listeners_found_no_place_has_no_row(make_netns: Callable[[], Namespace]) -> None:
-    many, none = make_netns(), make_netns()
-    for port in range(1, 102):
-        many.listen(port, 1)
-    with closing(open_walk(listeners=100)) as small:
-        small.scan()
-
-        assert small.row(many.pod.netns) is None
-        assert small.row(none.pod.netns) is not None
-        assert small.over_capacity >= 1
-
-
-def test_a_namespace_whose_ports_found_no_place_has_no_row(make_netns: Callable[[], Namespace]) -> None:
-    many, none = make_netns(), make_netns()
-    many.listen(80, 128)
-    for _ in range(67):
-        many.connect("127.0.0.1", 80)
-    with closing(open_walk(counted=64)) as small:
-        small.scan()
-
-        assert small.row(many.pod.netns) is None
-        assert small.row(none.pod.netns) is not None
-
-
-def test_a_namespace_with_a_table_of_its_own_has_no_row(
-    make_netns: Callable[[], Namespace], walk: SocketWalk[Sockets]
-) -> None:
-    parent = make_netns()
-    child = Namespace(f"{parent.name}own", 0)
-    parent.run("sysctl", "-qw", "net.ipv4.tcp_child_ehash_entries=1024")
-    with parent.entered():
-        run("ip", "netns", "add", child.name)
-    try:
-        walk.scan()
-
-        assert child.run("sysctl", "-n", "net.ipv4.tcp_ehash_entries") == "1024\n"
-        assert walk.row(child.pod.netns) is None
-        assert walk.row(parent.pod.netns) is not None
-    finally:
-        run("ip", "netns", "del", child.name)
 
 
 def test_sockets_in_a_sockmap_are_right_or_left_to_the_kernel(

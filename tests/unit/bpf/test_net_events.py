@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from exporter.bpf.net_events import Tell
 
 TYPE = EventType(probe="tcpreset", name="X", help="X.")
-NAMES = ("packetloss", "socketlatency", "tcpreset", "tcpretrans", "tcptwrcv")
+NAMES = (
+    "kernellatency",
+    "netiftxlat",
+    "packetloss",
+    "socketlatency",
+    "softirq",
+    "tcpreset",
+    "tcpretrans",
+    "tcptwrcv",
+)
 MAPPED = bytes(10) + b"\xff\xff"
 PLACE = 0xFFFFFFFF81000042
 RECORD = NetEvent(
