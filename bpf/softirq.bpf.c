@@ -46,7 +46,6 @@ struct since {
 	__u64 entered;
 	__u64 turn; /* which of `raised` is filled now, by its lowest bit */
 	__u64 waited; /* ns, the one that runs; 0 where that is not known */
-	__u64 left; /* until the lot falls on one: here, as nothing else is looked at in most cases */
 };
 
 /* By type. */
@@ -70,11 +69,6 @@ static __always_inline struct since *since_of(__u32 type)
 	if (type >= SOFTIRQ_TYPES || !(types & 1U << type))
 		return NULL;
 	return bpf_map_lookup_elem(&since, &type);
-}
-
-static __always_inline int is_chosen(struct since *since)
-{
-	return all_are_measured() || drawn_from(&since->left, sample_one_in);
 }
 
 static __always_inline void record(enum phase phase, __u32 type, __u64 nanoseconds)
@@ -108,7 +102,7 @@ int softirq_raise(__u64 *ctx)
 		return 0;
 	raised = &since->raised[since->turn & 1];
 	if (!*raised) /* with interrupts off, so nobody comes between */
-		*raised = is_chosen(since) ? bpf_ktime_get_ns() : NOT_MEASURED;
+		*raised = measured_by_chance() ? bpf_ktime_get_ns() : NOT_MEASURED;
 	return 0;
 }
 
@@ -128,7 +122,7 @@ int softirq_entry(__u64 *ctx)
 	*(volatile __u64 *)&since->turn = turn + 1;
 	raised = *(volatile __u64 *)&since->raised[turn & 1];
 	since->raised[turn & 1] = 0;
-	if (raised == NOT_MEASURED || (!raised && !is_chosen(since)))
+	if (raised == NOT_MEASURED || (!raised && !measured_by_chance()))
 		return 0;
 	since->entered = bpf_ktime_get_ns();
 	since->waited = raised ? since->entered - raised : 0;

@@ -9,7 +9,6 @@
  * Hooks: tcp_probe, inet_sock_set_state. Kernel: 5.10.
  */
 #include "netns_times.h"
-#include "sampling.h"
 #include "typed_net.h"
 #include "vmlinux.h"
 
@@ -42,7 +41,9 @@ static __always_inline int sample(struct sock *sk)
 SEC("tp_btf/tcp_probe")
 int probe(__u64 *ctx)
 {
-	return one_in && drawn(one_in) ? sample((void *)ctx[0]) : 0;
+	if (!one_in || (__u64)bpf_get_prandom_u32() * one_in >> 32) /* rather than a division */
+		return 0;
+	return sample((void *)ctx[0]);
 }
 
 SEC("tp_btf/inet_sock_set_state")
