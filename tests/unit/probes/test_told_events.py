@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
 
 from exporter.bpf import objects
 from exporter.bpf.elf import read_btf
@@ -10,7 +13,20 @@ from exporter.bpf.net_events import NetEvent
 from exporter.bpf.netns_counts import Counts
 from exporter.bpf.reasons import Reasons
 from exporter.bpf.task_events import TaskEvent
-from exporter.probes import biolatency, packetloss, tcpreset, tcpretrans, tcptwrcv, virtcmdlatency
+from exporter.probes import (
+    biolatency,
+    kernellatency,
+    netiftxlat,
+    packetloss,
+    softirq,
+    tcpreset,
+    tcpretrans,
+    tcptwrcv,
+    virtcmdlatency,
+)
+
+if TYPE_CHECKING:
+    from exporter.model.event import EventType
 
 DROPS = Reasons({"SKB_DROP_REASON_NO_SOCKET": 3}, ("SKB_DROP_REASON_",))
 UNTOLD = Reasons({}, ())
@@ -127,3 +143,38 @@ def test_a_slow_request_is_told_with_both_parts_of_its_time() -> None:
 
     facts = (12_345, 2_000, 10_345, "vda", "read", 4096, 2048, "ip", 42)
     assert probe._told(one) == (biolatency.REQUEST, facts)
+
+
+def test_a_slow_packet_tells_both_stages_or_none() -> None:
+    known = RECORD._replace(latency=12_000, detail=11_000)
+
+    assert kernellatency._told(kernellatency.RX_SLOW, known) == (kernellatency.RX_SLOW, (12_000, 11_000, 1_000, "eth0"))
+    assert kernellatency._told(kernellatency.TX_SLOW, known._replace(detail=0)) == (
+        kernellatency.TX_SLOW,
+        (12_000, "", "", "eth0"),
+    )
+
+
+def test_a_slow_driver_tells_how_long_the_packet_had_waited_where_that_is_known() -> None:
+    known = RECORD._replace(latency=12_000, detail=0)
+
+    assert netiftxlat._waited(known) == (netiftxlat.QDISC_SLOW, (12_000, "eth0"))
+    assert netiftxlat._drove(known) == (netiftxlat.NETDEV_SLOW, (12_000, 0, "eth0"))
+    assert netiftxlat._drove(known._replace(ends=0)) == (netiftxlat.NETDEV_SLOW, (12_000, "", "eth0"))
+
+
+@pytest.mark.parametrize(
+    ("latency", "executes", "kind"),
+    [
+        (99_999, False, softirq.WAIT_SLOW),
+        (100_000, False, softirq.WAIT_VERY_SLOW),
+        (99_999, True, softirq.RUN_SLOW),
+        (100_000, True, softirq.RUN_VERY_SLOW),
+    ],
+)
+def test_a_soft_interrupt_is_slow_or_very_slow(latency: int, executes: bool, kind: EventType) -> None:  # noqa: FBT001 -- a case
+    probe = softirq.Softirq(None, 100_000)  # type: ignore[arg-type]  # its programs are not asked
+    event = RECORD._replace(latency=latency, detail=7, cpu=3, pid=4711)
+
+    waited = (7,) if executes else ()
+    assert probe._told("net_rx", event, executes) == (kind, ("net_rx", latency, *waited, 3, 4711))
