@@ -18,10 +18,18 @@ KNOWN = registry.load()
 
 def guest(types: str, probes: list[dict[str, Any]], **tests: object) -> dict[str, Any]:
     """One kernel of a report."""
-    told = {"kernel": "5.10", "types": types, "date": "2026-11-21", "release": "5.10.0-46-cloud-amd64"}
-    return (
-        told | {"probes": probes, "tests": ["tests/a.py", "tests/c"], "passed": 7, "failed": [], "skipped": {}} | tests
-    )
+    return {
+        "kernel": "5.10",
+        "types": types,
+        "date": "2026-11-21",
+        "release": "5.10.0-46-cloud-amd64",
+        "backend": {"kernel": "core", "headers": "bcc", "nothing": ""}[types],
+        "probes": probes,
+        "tests": ["tests/a.py", "tests/c"],
+        "passed": 7,
+        "failed": [],
+        "skipped": {},
+    } | tests
 
 
 def probe(name: str, status: str, *hooks: str) -> dict[str, Any]:
@@ -53,12 +61,13 @@ def test_each_probe_has_a_cell_for_each_kernel(page: list[str]) -> None:
 
 
 def test_tests_are_told_with_their_date_what_failed_and_what_was_skipped_why(page: list[str]) -> None:
-    assert "| 5.10 | 5.10.0-46-cloud-amd64 | 2026-11-21 | `tests/a.py`, `tests/c` | 7 | 0 | 3 |" in page
+    assert "| 5.10 | 5.10.0-46-cloud-amd64 | 2026-11-21 | core | `tests/a.py`, `tests/c` | 7 | 0 | 3 |" in page
     assert (
-        "| 5.10 (types from headers) | 5.10.0-46-cloud-amd64 | 2026-11-21 | `tests/a.py`, `tests/c` | 7 | 1 | 0 |"
+        "| 5.10 (types from headers) | 5.10.0-46-cloud-amd64 | 2026-11-21 | bcc | `tests/a.py`, `tests/c` | 7 | 1 | 0 |"
         in page
     )
     assert "| tests/a.py::test_b | 5.10 (types from headers) |" in page
+    assert any(line.startswith("| 5.10 (no types) | 5.10.0-46-cloud-amd64 | 2026-11-21 | none |") for line in page)
     assert "| no netem | 5.10, 5.10 (no types) |" in page
     assert "| no bcc | 5.10 |" in page
 
