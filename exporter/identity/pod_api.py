@@ -7,6 +7,7 @@ this module costs the client's memory and time, so it is done by who has a clust
 from __future__ import annotations
 
 import random
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ _WATCH_SECONDS: Final = 290  # less than most load balancers grant
 _OK: Final = 200
 _GONE: Final = 410
 _BLOCK: Final = 1 << 16
+_MOST_TEXT: Final = 200  # characters of what others say
 
 _ADVICE: Final = {
     401: (ApiFault.UNAUTHORISED, "the token is not accepted; see whether it is of this cluster and not expired"),
@@ -173,10 +175,12 @@ class PodApi:
             finally:
                 self._response = None
                 response.close()
-        except client.ApiException as error:  # how the client tells of TLS
-            raise ApiError(f"{self.server}: {_shortly(error.reason)}", ApiFault.CERTIFICATE) from error
+        except client.ApiException as error:  # how the client tells of TLS where it notices
+            raise ApiError(f"{self.server}: {error.reason!s:.{_MOST_TEXT}}", ApiFault.CERTIFICATE) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiError(f"{self.server}: {_shortly(error)}", ApiFault.UNREACHABLE) from error
+            of_tls = isinstance(_innermost(error), ssl.SSLError | urllib3.exceptions.SSLError)
+            fault = ApiFault.CERTIFICATE if of_tls else ApiFault.UNREACHABLE
+            raise ApiError(f"{self.server}: {_shortly(error)}", fault) from error
         except config.ConfigException as error:
             raise ApiError(f"{self.server}: {_shortly(error)}", ApiFault.CREDENTIALS) from error
 
@@ -234,14 +238,12 @@ def _message(content: bytes) -> str:
     return str(told)
 
 
-_MOST_TEXT: Final = 200
-
-
-def _shortly(error: object) -> str:
+def _innermost(error: BaseException) -> BaseException:
     """Errors of the client say the same several times over; the innermost says it shortest."""
-    while isinstance(error, BaseException):
-        inner = getattr(error, "reason", None) or error.__cause__
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    return f"{error!s:.{_MOST_TEXT}}".replace("\n", " ")
+    inner = getattr(error, "reason", None)
+    inner = inner if isinstance(inner, BaseException) else error.__cause__
+    return error if inner is None else _innermost(inner)
+
+
+def _shortly(error: BaseException) -> str:
+    return f"{_innermost(error)!s:.{_MOST_TEXT}}".replace("\n", " ")
