@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
     from exporter.registry import Registry
+    from exporter.settings.resolve import Resolved
 
 COMMANDS = {
     "run": "Collect at each interval and serve metrics until stopped.",
@@ -59,6 +60,9 @@ def parser() -> Parser:
         dest="web_config",
         metavar="FILE",
         help="web configuration file: TLS, client certificates, passwords, headers and limits",
+    )
+    commands["run"].add_argument(
+        "--web.enable-lifecycle", dest="lifecycle", action="store_true", help="let POST /-/reload read the file anew"
     )
     for name in ("check", "list", "explain"):
         commands[name].add_argument("--json", action="store_true", help="print JSON")
@@ -96,18 +100,23 @@ def _settings(options: Namespace, known: Registry) -> Config:
 
 
 def _run(options: Namespace, known: Registry) -> None:
-    settings = config.load(
-        known,
-        options.config,
-        listen=options.listen,
-        backend=options.backend,
-        web_config=options.web_config,
-        chosen=_chosen(options),
-    )
+    chosen = [*_chosen(options), *(["web.enableLifecycle=true"] if options.lifecycle else [])]
+
+    def read() -> tuple[Config, Resolved]:
+        return config.read(
+            known,
+            options.config,
+            listen=options.listen,
+            backend=options.backend,
+            web_config=options.web_config,
+            chosen=chosen,
+        )
+
+    settings, _ = read()
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
     )
-    app.run(settings, known, *_trees(options))
+    app.run(settings, known, *_trees(options), path=options.config, read=read)
 
 
 def _once(options: Namespace, known: Registry) -> None:
@@ -138,7 +147,7 @@ def _check(options: Namespace, known: Registry) -> None:
     print(reports.as_json(found) if options.json else reports.check_text(rows))
     if not options.json and Path(options.proc, "self").exists():  # a captured tree is of another machine
         print(reports.node_text(found))
-        print(reports.capabilities_text(parts.needs, held))
+        print(reports.capabilities_text(parts.agent.needs(), held))
         scanned = [features.Feature(f"kernel scan of {name}", lacking) for name, lacking in scan]
         print(reports.features_text((*features.survey(Path(options.sys), objects.every()), *scanned)))
     parts.close()

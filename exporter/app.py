@@ -12,46 +12,48 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from exporter.bpf import types_provider
 from exporter.errors import CollectError, NetExporterError
 from exporter.exposition.answers import Answers
+from exporter.exposition.control import Control
 from exporter.exposition.debug import DebugPages
 from exporter.exposition.events_page import EventsPage
 from exporter.exposition.http import Server
 from exporter.exposition.pages import Pages
 from exporter.exposition.web.live import Web
 from exporter.identity import standalone
-from exporter.identity.recent import Owners
 from exporter.model.health import CAPABILITY_HELD
 from exporter.model.probe import Env
-from exporter.runtime import identity, naming, privileges
+from exporter.runtime import identity, privileges
+from exporter.runtime.agent import Agent
 from exporter.runtime.attempt import attempt
-from exporter.runtime.collector import Collector, RunningProbe
-from exporter.runtime.events import Events
 from exporter.runtime.health import Health
 from exporter.runtime.kernel_scan import KernelScan
 from exporter.runtime.programs import Programs
+from exporter.runtime.reload import Reloader
 from exporter.runtime.schedule import Schedule
-from exporter.settings.entries import defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from exporter.bpf.types_provider import Types
     from exporter.config import Config
     from exporter.model.metric import Metric
-    from exporter.model.probe import ProbeSpec, Requirement
     from exporter.registry import Registry
+    from exporter.runtime.collector import Collector
     from exporter.runtime.health import Samples
     from exporter.runtime.identity import InCluster, Standalone
+    from exporter.settings.resolve import Resolved
 
 log = logging.getLogger(__name__)
 
 _M_ARENA_MAX = -8  # malloc.h
 _GARBAGE_THRESHOLDS = 50_000, 20, 50
 _SYS = Path("/sys")
+_LOOK_SECONDS = 1.0  # between two looks at the configuration file
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +61,49 @@ class Parts:
     """What a run consists of, wired together but not started.
 
     Args:
-        collector: of the cycles.
+        agent: owns the probes, and where their events go.
         health: of the self-metrics.
         schedule: of the cycles.
         answers: to scrapes.
         scan: of the kernel, unless switched off.
         types: of the kernel, where eBPF programs have them from.
         programs: of eBPF, those that are loaded.
-        events: from the probes to the sinks; None where none are wanted.
         identity: of pods.
-        needs: capabilities by who needs them, see `privileges.declared`.
-        keep: capabilities that what could be opened needs.
     """
 
-    collector: Collector
+    agent: Agent
     health: Health
     schedule: Schedule
     answers: Answers
     scan: KernelScan | None
     types: Types
     programs: Programs
-    events: Events | None
     identity: Standalone | InCluster
-    needs: Mapping[str, tuple[Requirement, ...]]
-    keep: frozenset[str]
+
+    @property
+    def collector(self) -> Collector:
+        """Of the cycles."""
+        return self.agent.collector
+
+    def apply(self, config: Config) -> list[str]:
+        """Run by another configuration from here on; returns what the machine refuses of it."""
+        logging.getLogger().setLevel(config.log_level.upper())
+
+        def change(between: Callable[[], None]) -> None:
+            def all_at_once() -> None:
+                between()
+                self.health.change(config.namings)
+                self.answers.change(config.namings, timestamps=config.timestamps)
+
+            self.schedule.change(config.interval, all_at_once)
+
+        return self.agent.reconcile(config, change)
 
     def close(self) -> None:
         """Give back what was opened; safe to repeat."""
-        if self.events is not None:
-            self.events.close()  # first, as it uses what the probes have opened
+        self.agent.close_events()  # first, as they use what the probes have opened
         self.identity.stop()
-        self.collector.close()
+        self.agent.close()
         self.programs.close()
 
 
@@ -103,52 +117,22 @@ def assemble(config: Config, registry: Registry, proc: str, sys: str, *, events:
         sys: sysfs of the host.
         events: whether events are taken too; otherwise what the configuration says of them has no effect.
     """
-    telling = config.events.probes if events else ()
-    env = _env(config, proc, sys, telling)
-    whose = identity.choose(config, env.proc)
-    _tell_hidden(env)
-    types = _types(config, env.sys)  # before probes are opened, which use them
-    selected = {spec.name: spec for spec in (*config.probes, *telling)}
-    specs = [selected[name] for name in sorted(selected)]
-    running = [RunningProbe(spec, attempt(spec.open, env), exposed=spec.name in config.options) for spec in specs]
-    disabled = [spec.name for spec in registry.probes if spec.name not in selected]
-    owners = Owners(env.node)
-    sources = [each for each in running if each.spec.name in env.events]
-    wanted = Events(config.events, env, sources, owners, whose.discover) if sources else None
-    if wanted is not None:
-        step = naming.step(owners)
-        running.append(RunningProbe(step, attempt(step.open, env), exposed=False))
-    per_naming = config.max_series // len(config.namings)  # each dialect repeats every series
-    scan = KernelScan(env.proc) if config.kernel_scan else None
-    collector = Collector(env, running, disabled, whose.discover, max_series=per_naming, scan=scan, ended=whose.ended)
+    world = Env(Path(proc), Path(sys), Path("/run/netns"), config.node, kernel_scan=config.kernel_scan)
+    whose = identity.choose(config, world.proc)
+    _tell_hidden(world)
+    types = _types(config, world.sys)  # before probes are opened, which use them
+    scan = KernelScan(world.proc) if config.kernel_scan else None
+    agent = Agent(config, registry, world, whose, scan=scan, events=events)
     programs = Programs(count_runs=config.ebpf_stats)
-    needs = privileges.declared(specs, scan=config.kernel_scan)
-    opened = [each.spec for each in running if not isinstance(each.probe, CollectError)]
-    scanning = scan is not None and any(part.active for part in scan.parts)
-    keep = privileges.union(privileges.declared(opened, scan=scanning))
-    more = (
-        programs.samples,
-        whose.samples,
-        partial(_capabilities, needs),
-        *((wanted.samples,) if wanted is not None else ()),
-    )
-    health = Health(config.node, config.namings, collector.costs, more, config.additional)
-    schedule = Schedule(collector, health, config.interval)
+    more = (programs.samples, whose.samples, partial(_capabilities, agent), partial(_event_samples, agent))
+    health = Health(config.node, config.namings, agent.collector.costs, more, config.additional)
+    schedule = Schedule(agent.collector, health, config.interval)
     answers = Answers(config.node, config.namings, health, timestamps=config.timestamps, additional=config.additional)
-    return Parts(collector, health, schedule, answers, scan, types, programs, wanted, whose, needs, keep)
+    return Parts(agent, health, schedule, answers, scan, types, programs, whose)
 
 
-def _env(config: Config, proc: str, sys: str, telling: Collection[ProbeSpec]) -> Env:
-    only_events = {spec.name: defaults(spec) for spec in telling if spec.name not in config.options}
-    return Env(
-        Path(proc),
-        Path(sys),
-        Path("/run/netns"),
-        config.node,
-        {**only_events, **config.options},
-        {spec.name: config.events.options[spec.name] for spec in telling},
-        kernel_scan=config.kernel_scan,
-    )
+def _event_samples(agent: Agent) -> Mapping[Metric, Samples]:
+    return {} if agent.events is None else agent.events.samples()
 
 
 def _types(config: Config, sys: Path) -> Types:
@@ -166,20 +150,20 @@ def _types(config: Config, sys: Path) -> Types:
     return types
 
 
-def _capabilities(needs: Mapping[str, tuple[Requirement, ...]]) -> dict[Metric, Samples]:
-    held = privileges.held()
+def _capabilities(agent: Agent) -> dict[Metric, Samples]:
+    held, needs = privileges.held(), agent.needs()
     return {CAPABILITY_HELD: {(user, need.what): need.what in held for user, each in needs.items() for need in each}}
 
 
 def _settle_privileges(parts: Parts, *, drop: bool) -> None:
     """Tell what is lost for lack of privileges, and give up those that nobody needs."""
     held = attempt(privileges.held)
-    kept = attempt(privileges.drop, parts.keep) if drop else held
+    kept = attempt(privileges.drop, parts.agent.keep()) if drop else held
     if isinstance(held, CollectError) or isinstance(kept, CollectError):
         log.warning("capabilities are kept: %s", held if isinstance(held, CollectError) else kept)
         return
     log.info("capabilities: %s", ", ".join(sorted(kept)) or "none")
-    for name, losses in privileges.losses(parts.needs, held).items():
+    for name, losses in privileges.losses(parts.agent.needs(), held).items():
         log.warning("without %s: %s", name, losses)
 
 
@@ -193,27 +177,49 @@ def _tell_hidden(env: Env) -> None:
         )
 
 
-def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
-    """Serve until a signal asks to stop. Raises StartError when the address cannot be had."""
+def run(  # noqa: PLR0913 -- what a process is started with
+    config: Config,
+    registry: Registry,
+    proc: str,
+    sys: str,
+    *,
+    path: str | None = None,
+    read: Callable[[], tuple[Config, Resolved]] | None = None,
+) -> None:
+    """Serve until a signal asks to stop. Raises StartError when the address cannot be had.
+
+    Args:
+        config: the settings at the start.
+        registry: of all probes and sinks.
+        proc: procfs of the host.
+        sys: sysfs of the host.
+        path: file to look at for changes; None for none.
+        read: the configuration anew; None where it cannot change.
+    """
     tune_memory()
     web = Web(config.web_config)
-    stop = threading.Event()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: stop.set())
-    signal.signal(signal.SIGHUP, lambda *_: None)  # files are looked at whenever they matter; this must not end us
+    signals: SimpleQueue[int] = SimpleQueue()  # whose `put` may be called by a handler, whatever it interrupts
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: signals.put(number))
+    for note in config.notes:
+        log.info("%s", note)
     parts = assemble(config, registry, proc, sys, events=True)
-    events = EventsPage(parts.events, config.node, registry.events())
+    reloader = Reloader(path, read, parts.apply) if read is not None else None
+    events = EventsPage(lambda: parts.agent.events, config.node, registry.events())
     debug = DebugPages(parts.schedule) if config.debug else None
-    pages = Pages(parts.schedule, parts.answers, config.node, events, debug)
+    control = Control(reloader, reloads=config.lifecycle)
+    pages = Pages(parts.schedule, parts.answers, config.node, events, debug, control)
     server = Server(config.host, config.port, pages, web)
     parts.health.also(server.samples)
     _settle_privileges(parts, drop=config.drop_privileges)  # before the first thread, which inherits them
     try:
-        _start_events(parts, config)
+        parts.agent.start(config)
     except NetExporterError:
         server.server_close()
         parts.close()
         raise
+    if reloader is not None:
+        parts.health.also(reloader.samples)
     parts.identity.start()
     parts.schedule.start()
     serving = threading.Thread(target=server.serve_forever, name="http", daemon=True)
@@ -224,21 +230,28 @@ def run(config: Config, registry: Registry, proc: str, sys: str) -> None:
     log.info("metrics  %s/metrics", base)
     log.info("page     %s/", base)
     log.info("%d probes every %g s; stop with Ctrl-C", len(config.probes), config.interval)
-    while not stop.wait(1.0):  # a signal that the kernel gives to another thread does not wake this one
-        pass
+    _obey(signals, parts, reloader)
     server.finish()
     parts.schedule.stop()
     parts.close()
 
 
-def _start_events(parts: Parts, config: Config) -> None:
-    events = parts.events
-    if events is None:
-        if config.events.sinks:
-            log.warning("event.sinks get nothing, as event.probes is empty; name the probes whose events are wanted")
-        return
-    signal.signal(signal.SIGHUP, lambda *_: events.reopen())
-    events.start()
+def _obey(signals: SimpleQueue[int], parts: Parts, reloader: Reloader | None) -> None:
+    """Until asked to stop: reload on SIGHUP and when the file has changed."""
+    while True:
+        try:
+            number = signals.get(timeout=_LOOK_SECONDS)
+        except Empty:
+            if reloader is not None:
+                reloader.poll()
+            continue
+        if number != signal.SIGHUP:
+            return
+        if reloader is not None:
+            reloader.reload("SIGHUP")
+        events = parts.agent.events
+        if events is not None:
+            events.reopen()
 
 
 def tune_memory() -> None:

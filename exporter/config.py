@@ -80,6 +80,7 @@ class Config:
         probes: selected probes, sorted by name.
         options: probe name -> option name -> value, defaults filled in.
         events: of the other half.
+        lifecycle: whether `POST /-/reload` is obeyed.
         notes: what was accepted and has no effect, for people.
         web_config: path of the web configuration file; empty for none.
         debug: whether there are pages about the exporter's own inside.
@@ -105,6 +106,7 @@ class Config:
     probes: tuple[ProbeSpec, ...]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     events: EventConfig = field(default_factory=EventConfig)
+    lifecycle: bool = False
     notes: tuple[str, ...] = ()
     web_config: str = ""
     debug: bool = False
@@ -132,11 +134,23 @@ def load(  # noqa: PLR0913 - an argument for each option of the command line
     Raises:
         FaultsError: names all that is wrong, each with file, line, key and the nearest valid one.
     """
+    return read(registry, path, listen=listen, backend=backend, chosen=chosen)[0]
+
+
+def read(
+    registry: Registry,
+    path: str | None,
+    *,
+    listen: str | None = None,
+    backend: str | None = None,
+    chosen: Sequence[str] = (),
+) -> tuple[Config, Resolved]:
+    """As `load`, with the settings and who gave them."""
     faults = Faults()
     resolved = settle(path, listen=listen, backend=backend, web_config=web_config, chosen=chosen, faults=faults)
     config = interpret(registry, resolved, faults)
     faults.check()
-    return config
+    return config, resolved
 
 
 def settle(  # noqa: PLR0913 - as above
@@ -197,6 +211,7 @@ def interpret(registry: Registry, settings: Resolved, faults: Faults) -> Config:
         probes=probes,
         options=options,
         events=_events(registry, settings, faults),
+        lifecycle=settings["web.enableLifecycle"],
         notes=tuple(settings.notes),
     )
 

@@ -37,10 +37,19 @@ class Answers:
         additional: AdditionalLabels = NONE,
     ) -> None:
         self._health = health
+        self._node = node
+        self._additional = additional
         self._renderer = Renderer(node, namings, timestamps=timestamps, additional=additional)
         self._snapshot: Snapshot | None = None
         self._ready: dict[tuple[Format, bool], bytes] = {}  # of that snapshot, by format and compression
         self._lock = threading.Lock()
+
+    def change(self, namings: Sequence[Naming], *, timestamps: bool) -> None:
+        """Expose these dialects from now on."""
+        with self._lock:
+            self._renderer = Renderer(self._node, namings, timestamps=timestamps, additional=self._additional)
+            self._snapshot = None
+            self._ready.clear()
 
     def get(self, snapshot: Snapshot | None, wire: Format, *, compressed: bool) -> bytes:
         """The body for a request. Without a snapshot it holds the self-metrics only: a gap, no stale value."""

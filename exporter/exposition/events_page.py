@@ -18,7 +18,7 @@ from exporter.exposition.reply import Reply, plain
 from exporter.runtime.recent_events import MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from exporter.model.event import EventNaming, EventType, Named
     from exporter.runtime.events import Events
@@ -41,31 +41,32 @@ class EventsPage:
     """Answers requests for events.
 
     Args:
-        events: that are taken; None for none.
+        events: tells those that are taken now; None for none.
         node: name of this node.
         types: all that exist.
     """
 
-    def __init__(self, events: Events | None, node: str, types: Iterable[EventType]) -> None:
+    def __init__(self, events: Callable[[], Events | None], node: str, types: Iterable[EventType]) -> None:
         self._events = events
         self._node = node
         self._types = tuple(types)
 
     def answer(self, query: str) -> Reply:
         """The page, or JSON with `format=json`; the newest first."""
-        if self._events is None:
+        events = self._events()
+        if events is None:
             return plain(HTTPStatus.NOT_FOUND, _NONE)
         try:
             asked = self._understood(query)
         except UsageError as error:
             return plain(HTTPStatus.BAD_REQUEST, f"{error}\n")
-        naming = self._events.naming
+        naming = events.naming
 
         def wanted(named: Named) -> bool:
             namespace, pod = named.pod[:2] if named.pod else ("", "")
             return asked.wanted.wants(named.event.type, pod, namespace, named.node)
 
-        found = self._events.recent.latest(asked.limit, wanted)
+        found = events.recent.latest(asked.limit, wanted)
         if asked.json:
             body = json.dumps([record.record(named, naming) for named in found], indent=1)
             return Reply(HTTPStatus.OK, "application/json", body.encode())

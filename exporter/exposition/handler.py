@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.exposition.pages import OPEN_PATHS
+from exporter.exposition.pages import OPEN_PATHS, RELOAD
 from exporter.exposition.refusals import Reason
 from exporter.exposition.reply import Asked, Reply, plain
 from exporter.exposition.stream import Head, Incoming, Outgoing, TruncatedError, remaining
@@ -170,8 +170,10 @@ class Handler(BaseHTTPRequestHandler):
         body = bool(length.strip("0")) or "Transfer-Encoding" in self.headers
         if body:
             self.close_connection = True  # it is not read, so what follows is no request
-        if self.command not in _METHODS:
-            raise _bad(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD", ("Allow", "GET, HEAD"))
+        allowed = ("POST",) if self.path.partition("?")[0] == RELOAD else _METHODS
+        if self.command not in allowed:
+            told = f"only {' and '.join(allowed)}"
+            raise _bad(HTTPStatus.METHOD_NOT_ALLOWED, told, ("Allow", ", ".join(allowed)))
         if not (length.isascii() and length.isdecimal()):
             raise _bad(HTTPStatus.BAD_REQUEST, "Content-Length is no number")
         if body:

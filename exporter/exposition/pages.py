@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from exporter.exposition import page
+from exporter.exposition.control import Control
 from exporter.exposition.events_page import EventsPage
 from exporter.exposition.reply import Reply, plain
 from exporter.exposition.text import Format
@@ -25,6 +26,7 @@ _FIRST_CYCLE_WAIT = 5.0  # seconds a scrape waits for the very first cycle
 _REFUSED: Final = re.compile(r"q\s*=\s*0(\.0*)?")
 _PATHS: Final = "/metrics, /events, /pods, /-/healthy, /-/ready and /"
 
+RELOAD: Final = "/-/reload"  # by POST, and the only one
 # An orchestrator's probes know no password: these tell in one word whether it lives, and are never limited.
 OPEN_PATHS: Final = ("/-/healthy", "/-/ready")
 
@@ -38,22 +40,31 @@ class Pages:
         node: name of this node.
         events: the page of events.
         debug: pages for whoever looks into the exporter itself; None without debugmode.
+        control: of the configuration.
     """
 
-    def __init__(
-        self, schedule: Schedule, answers: Answers, node: str, events: EventsPage | None, debug: DebugPages | None
+    def __init__(  # noqa: PLR0913 - everything that is served
+        self,
+        schedule: Schedule,
+        answers: Answers,
+        node: str,
+        events: EventsPage | None,
+        debug: DebugPages | None,
+        control: Control | None = None,
     ) -> None:
         self._schedule = schedule
         self._answers = answers
         self._node = node
         self._debug = debug
-        events = events or EventsPage(None, node, ())
+        self._control = control = control or Control(None, reloads=False)
+        events = events or EventsPage(lambda: None, node, ())
         self._pages: dict[str, Callable[[Asked], Reply]] = {
             "/metrics": self._metrics,
             "/-/healthy": lambda _: plain(HTTPStatus.OK, "ok\n"),
             "/-/ready": self._ready,
             "/pods": self._pods,
             "/events": lambda asked: events.answer(asked.query),
+            RELOAD: lambda _: plain(*control.reload()),
             "/": self._page,
             **(debug.pages if debug is not None else {}),
         }
@@ -78,7 +89,8 @@ class Pages:
         snapshot = self._schedule.latest()
         if snapshot is None:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, "not ready: no cycle has completed lately\n")
-        details = [f"{line}\n" for line in statuses(snapshot)] if asked.known else []
+        lines = (*self._control.lines(), *statuses(snapshot)) if asked.known else ()
+        details = [f"{line}\n" for line in lines]
         return plain(HTTPStatus.OK, "".join(["ready\n", *details]))
 
     def _page(self, _: Asked) -> Reply:

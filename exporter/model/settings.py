@@ -72,6 +72,7 @@ SETTINGS = (
         "Web configuration file: TLS, client certificates, passwords, headers and limits of the endpoint.",
         live=False,
     ),
+    Setting("web.enableLifecycle", False, "Let `POST /-/reload` read the configuration anew.", live=False),  # noqa: FBT003
     Setting("security.dropPrivileges", True, "Keep only the capabilities that the running probes declare.", live=False),  # noqa: FBT003
     Setting(
         "enableLegacyVersion",

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.errors import SinkError
 from exporter.model import health
-from exporter.model.event import Buffering, Reopening
+from exporter.model.event import Buffering, Deliveries, Reopening
 from exporter.runtime.attempt import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from exporter.model.event import Deliveries, Named, Sink
+    from exporter.model.event import Named, Sink
     from exporter.model.metric import Metric
     from exporter.runtime.health import Samples
 
@@ -28,6 +28,7 @@ FAILED: Final = "failed"
 STOPPED: Final = "stopped"
 _BATCH: Final = 1000  # events handed over at once; what fails is lost by the batch
 _CLOSE_SECONDS: Final = 1.0
+_DRAIN_SECONDS: Final = 5.0  # what waits for a sink that is no longer wanted
 
 
 class Losses:
@@ -52,6 +53,17 @@ class Losses:
         return sum(self.by_reason().values())
 
 
+class Nowhere:
+    """The sink of an outlet until its own is open: what waits then is lost, and told so."""
+
+    def send(self, events: Sequence[Named]) -> None:
+        """Raise SinkError."""
+        raise SinkError(f"{len(events)} events came while it could not be opened", reason=FAILED)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
 class Outlet(threading.Thread):
     """The queue and the thread of one sink.
 
@@ -59,18 +71,20 @@ class Outlet(threading.Thread):
 
     Args:
         name: of the sink, for people and metrics.
-        sink: gets the events.
+        sink: gets the events; may be replaced before the start.
         room: most events that wait.
         losses: where they are counted.
+        ending: set when the sink should not wait for anything any longer.
     """
 
-    def __init__(self, name: str, sink: Sink, room: int, losses: Losses) -> None:
+    def __init__(self, name: str, sink: Sink, room: int, losses: Losses, ending: threading.Event | None = None) -> None:
         super().__init__(name=f"sink {name}", daemon=True)
         self.sink_name = name
         self.losses = losses
+        self.ending = ending or threading.Event()
         self.sent = 0
-        self._sink = sink
-        self._room = room
+        self.room = room
+        self.sink = sink
         self._queue: deque[Named] = deque()
         self._changed = threading.Condition()
         self._reopen = False
@@ -84,7 +98,7 @@ class Outlet(threading.Thread):
     def put(self, events: Sequence[Named]) -> None:
         """Queue what there is room for."""
         with self._changed:
-            accepted = min(len(events), self._room - len(self._queue))
+            accepted = min(len(events), self.room - len(self._queue))
             self._queue.extend(islice(events, accepted))
             self._changed.notify()
         if accepted < len(events):
@@ -96,7 +110,7 @@ class Outlet(threading.Thread):
     @property
     def deliveries(self) -> Deliveries | None:
         """The sink's own books where it has some."""
-        return self._sink.deliveries() if isinstance(self._sink, Buffering) else None
+        return self.sink.deliveries() if isinstance(self.sink, Buffering) else None
 
     def reopen(self) -> None:
         """Have the sink open anew what it writes to."""
@@ -119,17 +133,17 @@ class Outlet(threading.Thread):
                 reopen, self._reopen = self._reopen, False
                 batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
                 last = self._deadline is not None and (not batch or time.monotonic() > self._deadline)
-            if reopen and isinstance(self._sink, Reopening):
-                self._try(self._sink.reopen, 0)
+            if reopen and isinstance(self.sink, Reopening):
+                self._try(self.sink.reopen, 0)
             if last:
                 break
             if batch:
-                self._try(lambda batch=batch: self._sink.send(batch), len(batch))  # type: ignore[misc]
+                self._try(lambda batch=batch: self.sink.send(batch), len(batch))  # type: ignore[misc]
             if self._overrun and not self._queue:
                 self._overrun = False
                 log.info("sink %s has caught up; %d events were lost to it so far", self.sink_name, self.losses.total())
         self.losses.count(STOPPED, len(batch) + len(self._queue))
-        self._try(self._sink.close, 0)
+        self._try(self.sink.close, 0)
 
     def _try(self, act: Callable[[], None], events: int) -> None:
         """Do it and count what is delivered and lost. Says once that it fails, and once that it does no more."""
@@ -164,12 +178,13 @@ class Bus:
 
     Args:
         outlets: one for each.
-        ending: set when closing begins, for sinks that wait.
     """
 
-    def __init__(self, outlets: Sequence[Outlet], ending: threading.Event) -> None:
+    def __init__(self, outlets: Sequence[Outlet]) -> None:
         self._outlets = tuple(outlets)
-        self._ending = ending
+        self._leaving: tuple[Outlet, ...] = ()
+        self._left: dict[str, Deliveries] = {}  # of those that have ended, by name; as many as ever ran at a time
+        self._accounting = threading.Lock()
 
     def start(self) -> None:
         """Start the threads."""
@@ -186,13 +201,37 @@ class Bus:
         for outlet in self._outlets:
             outlet.reopen()
 
+    def add(self, outlet: Outlet) -> None:
+        """Another one, which is started by whoever made it."""
+        with self._accounting:
+            self._outlets = (*self._outlets, outlet)
+
+    def remove(self, outlets: Collection[Outlet], seconds: float = _DRAIN_SECONDS) -> None:
+        """Hand nothing more to these, deliver what waits, for so long at most, and close them."""
+        with self._accounting:
+            self._outlets = tuple(each for each in self._outlets if each not in outlets)
+            self._leaving = tuple(outlets)
+        deadline = time.monotonic() + seconds
+        for outlet in outlets:
+            outlet.end(deadline)
+        for outlet in outlets:
+            outlet.join(max(deadline - time.monotonic(), 0.0))
+        self._end(outlets, _CLOSE_SECONDS)
+        with self._accounting:
+            for outlet in outlets:
+                self._left[outlet.sink_name] = self._total(outlet.sink_name, outlets)
+            self._leaving = ()
+
     def close(self, seconds: float = _CLOSE_SECONDS) -> None:
         """Deliver what waits, for so long at most; a sink that hangs is left behind."""
+        self._end(self._outlets, seconds)
+
+    def _end(self, outlets: Collection[Outlet], seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        self._ending.set()
-        for outlet in self._outlets:
+        for outlet in outlets:
+            outlet.ending.set()
             outlet.end(deadline)
-        for outlet in self._outlets:
+        for outlet in outlets:
             if outlet.ident is not None:
                 outlet.join(max(deadline + seconds / 2 - time.monotonic(), 0.0))
             left = outlet.losses.by_reason().get(STOPPED, 0) + (len(outlet) if outlet.is_alive() else 0)
@@ -201,18 +240,29 @@ class Bus:
 
     def samples(self) -> Mapping[Metric, Samples]:
         """The books, for the self-metrics."""
-        buffering = {(each.sink_name,): books for each in self._outlets if (books := each.deliveries) is not None}
-        sent: Samples = {(each.sink_name,): each.sent for each in self._outlets}
-        sent |= {sink: books.sent for sink, books in buffering.items()}
+        with self._accounting:
+            there = (*self._outlets, *self._leaving)
+            totals = {each.sink_name: self._total(each.sink_name, there) for each in there}
+            buffering = [each.sink_name for each in there if each.deliveries is not None]
+            waiting: Counter[str] = Counter()
+            for each in there:
+                waiting[each.sink_name] += len(each)
         return {
-            health.EVENTS_SENT: sent,
-            health.EVENT_BACKLOG: {sink: books.waiting for sink, books in buffering.items()},
-            health.EVENT_RETRIES: {sink: books.retries for sink, books in buffering.items()},
-            health.EVENTS_FOLDED: {sink: books.folded for sink, books in buffering.items()},
+            health.EVENTS_SENT: {(name,): books.sent for name, books in totals.items()},
+            health.EVENT_BACKLOG: {(name,): totals[name].waiting for name in buffering},
+            health.EVENT_RETRIES: {(name,): totals[name].retries for name in buffering},
+            health.EVENTS_FOLDED: {(name,): totals[name].folded for name in buffering},
             health.EVENTS_LOST: {
-                (each.sink_name, reason): count
-                for each in self._outlets
-                for reason, count in each.losses.by_reason().items()
+                (each.sink_name, reason): count for each in there for reason, count in each.losses.by_reason().items()
             },
-            health.EVENT_QUEUE: {(each.sink_name,): len(each) for each in self._outlets},
+            health.EVENT_QUEUE: {(name,): count for name, count in waiting.items()},
         }
+
+    def _total(self, name: str, outlets: Collection[Outlet]) -> Deliveries:
+        """What all sinks of a name have done, as a counter must not fall when one takes the place of another."""
+        found = self._left.get(name, Deliveries(0, 0))._replace(waiting=0)
+        for outlet in outlets:
+            if outlet.sink_name == name:
+                books = outlet.deliveries or Deliveries(outlet.sent, 0)
+                found = Deliveries(*(mine + more for mine, more in zip(found, books, strict=True)))
+        return found

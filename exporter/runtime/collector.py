@@ -153,7 +153,40 @@ class Collector:
         self._ended = ended
         self._max_series = max_series
         self._past: Past = {}
+        self._retired: list[tuple[RunningProbe, set[_Run]]] = []  # with the threads that may still be in them
         self._stuck: dict[Any, _Run] = {}  # reader, or probe name -> the thread that hangs in it
+
+    def change(
+        self,
+        env: Env,
+        probes: Collection[RunningProbe],
+        disabled: Collection[str],
+        *,
+        max_series: int,
+        retired: Collection[RunningProbe] = (),
+    ) -> None:
+        """Run these probes from the next cycle on. Not to be called while one runs.
+
+        Args:
+            env: the world.
+            probes: all that run.
+            disabled: names of the others.
+            max_series: most series exposed.
+            retired: probes that ran until now, which are closed: at once, or when the thread that hangs in one is back.
+        """
+        self._env, self._probes, self._disabled = env, tuple(probes), tuple(disabled)
+        self._max_series = max_series
+        self._retired += [(each, {run for run in self._stuck.values() if run.is_alive()}) for each in retired]
+        self._close_retired()
+
+    def _close_retired(self) -> None:
+        waiting = []
+        for each, runs in self._retired:
+            if any(run.is_alive() for run in runs):
+                waiting.append((each, runs))
+            elif not isinstance(each.probe, CollectError):
+                attempt(each.probe.close)
+        self._retired = waiting
 
     def cycle(self) -> Snapshot:
         """Do one cycle. Never raises for what a source or probe does."""
@@ -163,6 +196,7 @@ class Collector:
             outcomes = [Outcome(each.spec.name, Status.FAILED, str(refs)) for each in self._probes]
             return Snapshot((), (*outcomes, *self._off()), (), taken_at, time.monotonic() - started)
         self._stuck = {step: run for step, run in self._stuck.items() if run.is_alive()}
+        self._close_retired()
         run = self._run(refs)
         self._past = run.round.memories
         ended = self._ended(refs)

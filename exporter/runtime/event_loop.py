@@ -57,8 +57,29 @@ class EventLoop(threading.Thread):
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._ending = threading.Event()
+        self._taking = threading.Lock()
         self._lost = 0  # for a defect in naming
+        self._add(sources)
+
+    def change(self, sources: Mapping[str, EventSource | CollectError], types: Iterable[EventType]) -> None:
+        """Take events of these sources from now on; those that were there already are not touched.
+
+        When this returns, nobody asks the others any more.
+        """
+        with self._taking:
+            gone = [name for name, each in self._sources.items() if sources.get(name) is not each]
+            for name in gone:
+                source = self._sources.pop(name)
+                if self._active[name]:
+                    self._selector.unregister(source.fileno())
+            self._active = {name: active for name, active in self._active.items() if name in self._sources}
+            for each in types:
+                self._taken.setdefault(each, 0)
+            self._add({name: each for name, each in sources.items() if name not in self._sources})
+
+    def _add(self, sources: Mapping[str, EventSource | CollectError]) -> None:
         for probe, source in sources.items():
+            self._active[probe] = False
             failure = source if isinstance(source, CollectError) else attempt(self._watch, probe, source)
             if isinstance(failure, CollectError):
                 log.warning("no events of probe %s: %s", probe, failure)
@@ -73,8 +94,10 @@ class EventLoop(threading.Thread):
         """Take events until stopped."""
         while not self._ending.is_set():
             ready = [key for key, _ in self._selector.select() if key.data is not None]
-            for key in ready:
-                self._take(key)
+            with self._taking:
+                for key in ready:
+                    if self._selector.get_map().get(key.fd) is key:  # else it was replaced meanwhile
+                        self._take(key)
             self._ending.wait(_GATHER_SECONDS)
 
     def _take(self, key: selectors.SelectorKey) -> None:

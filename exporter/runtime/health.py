@@ -60,6 +60,10 @@ class Health:
         """Further self-metrics, of what is made later."""
         self._more = (*self._more, ask)
 
+    def change(self, namings: Sequence[Naming]) -> None:
+        """Expose these dialects from now on."""
+        self._namings = tuple(namings)
+
     def publish(self, snapshot: Snapshot) -> None:
         """Take over the outcome of a cycle."""
         self._snapshot = snapshot

@@ -12,6 +12,8 @@ from exporter.runtime.attempt import attempt
 from exporter.runtime.health import statuses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.model.snapshot import Snapshot
     from exporter.runtime.collector import Collector
     from exporter.runtime.health import Health
@@ -29,6 +31,8 @@ class Schedule(threading.Thread):
     def __init__(self, collector: Collector, health: Health, interval: float) -> None:
         super().__init__(name="schedule", daemon=True)
         self.interval = interval
+        self._cycling = threading.Lock()
+        self._wake = threading.Event()
         self._collector = collector
         self._health = health
         self._ending = threading.Event()
@@ -45,11 +49,21 @@ class Schedule(threading.Thread):
             if isinstance(failure, CollectError):  # of our own making; the last snapshot ages until it is refused
                 log.error("no cycle: %s", failure)
             due = max(due + self.interval, time.monotonic())
-            self._ending.wait(due - time.monotonic())
+            if self._wake.wait(due - time.monotonic()):
+                self._wake.clear()
+                due = time.monotonic()
+
+    def change(self, interval: float, change: Callable[[], None]) -> None:
+        """Change something while no cycle runs, and do the next cycle at once."""
+        with self._cycling:
+            change()
+            self.interval = interval
+        self._wake.set()
 
     def cycle(self) -> Snapshot:
         """Do one cycle and publish it."""
-        snapshot = self._collector.cycle()
+        with self._cycling:
+            snapshot = self._collector.cycle()
         self._health.publish(snapshot)
         with self._published:
             self._snapshots = (snapshot, self._snapshots[0])
@@ -83,4 +97,5 @@ class Schedule(threading.Thread):
     def stop(self) -> None:
         """End after the running cycle and wait for that, but not for a cycle that hangs."""
         self._ending.set()
+        self._wake.set()
         self.join(timeout=_STOP_SECONDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -81,7 +80,7 @@ def figures() -> list[_Figure]:
     owners = Owners(env.node)
     owners.now_are(ref.pod for ref in standalone.discover(env))
     outlet = Outlet("null", counts, 100_000, Losses())
-    bus = Bus([outlet], threading.Event())
+    bus = Bus([outlet])
     with (
         closing(packetloss.PROBE.open(env)) as probe,
         closing(Naming(env, owners, Stacks(), standalone.discover)) as name,

@@ -122,4 +122,4 @@ def test_a_single_cycle_has_no_events(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("event: {probes: [both]}")
     parts = app.assemble(config.load(known, str(tmp_path / "config.yaml")), known, str(env.proc), str(env.sys))
     parts.close()
-    assert (parts.events, [each.events for each in opened]) == (None, [{}])
+    assert (parts.agent.events, [each.events for each in opened]) == (None, [{}])

@@ -77,7 +77,7 @@ def _events(count: int) -> list[Named]:
 
 def _bus(*sinks: Any, room: int = ROOM) -> Bus:  # noqa: ANN401 - whatever a test makes
     outlets = [Outlet(f"s{number}", sink, room, Losses()) for number, sink in enumerate(sinks)]
-    bus = Bus(outlets, threading.Event())
+    bus = Bus(outlets)
     bus.start()
     return bus
 
@@ -213,7 +213,7 @@ def test_sinks_that_wait_are_told_of_the_end() -> None:
             super().send(events)
 
     sink = _Waits()
-    bus = Bus([Outlet("s0", sink, ROOM, Losses())], ending)
+    bus = Bus([Outlet("s0", sink, ROOM, Losses(), ending)])
     bus.start()
     bus.publish(_events(2))
     assert sink.entered.wait(SOON)

@@ -100,7 +100,7 @@ def make(env: Env) -> Iterator[Callable[..., Events]]:
         config = EventConfig(
             naming=EventNaming.ACK,
             options={"packetloss": {}, "tcpreset": {}},
-            sinks=tuple((spec, {}) for spec in sinks),
+            sinks=tuple((spec, {"number": number}) for number, spec in enumerate(sinks)),
             implied_sinks=tuple((spec, {}) for spec in implied),
         )
         owners = Owners(env.node)

@@ -7,7 +7,6 @@ import logging
 import os
 import socket
 import textwrap
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -111,7 +110,7 @@ def test_a_dead_loki_costs_the_other_sinks_nothing_and_the_books_agree() -> None
     args = {option.name: option.default for option in SINK.options}
     dead = SINK.open(args | {"addr": f"127.0.0.1:{port}", "bufferBytes": 1 << 16}, context)
     assert isinstance(dead, Buffering)
-    bus = Bus([Outlet("loki", dead, 10_000, losses), Outlet("other", Keeps(), 10_000, Losses())], threading.Event())
+    bus = Bus([Outlet("loki", dead, 10_000, losses), Outlet("other", Keeps(), 10_000, Losses())])
     bus.start()
     for _ in range(50):
         bus.publish([slow()] * 100)
