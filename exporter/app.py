@@ -208,7 +208,7 @@ def run(  # noqa: PLR0913 -- what a process is started with
     events = EventsPage(lambda: parts.agent.events, config.node, registry.events())
     debug = DebugPages(parts.schedule) if config.debug else None
     control = Control(reloader, reloads=config.lifecycle)
-    pages = Pages(parts.schedule, parts.answers, config.node, events, debug, control)
+    pages = Pages(parts.schedule, parts.answers, config.node, events, debug, control=control)
     server = Server(config.host, config.port, pages, web)
     parts.health.also(server.samples)
     _settle_privileges(parts, drop=config.drop_privileges)  # before the first thread, which inherits them

@@ -134,15 +134,16 @@ def load(  # noqa: PLR0913 - an argument for each option of the command line
     Raises:
         FaultsError: names all that is wrong, each with file, line, key and the nearest valid one.
     """
-    return read(registry, path, listen=listen, backend=backend, chosen=chosen)[0]
+    return read(registry, path, listen=listen, backend=backend, web_config=web_config, chosen=chosen)[0]
 
 
-def read(
+def read(  # noqa: PLR0913 - as `load`
     registry: Registry,
     path: str | None,
     *,
     listen: str | None = None,
     backend: str | None = None,
+    web_config: str | None = None,
     chosen: Sequence[str] = (),
 ) -> tuple[Config, Resolved]:
     """As `load`, with the settings and who gave them."""

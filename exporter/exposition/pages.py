@@ -50,6 +50,7 @@ class Pages:
         node: str,
         events: EventsPage | None,
         debug: DebugPages | None,
+        *,
         control: Control | None = None,
     ) -> None:
         self._schedule = schedule

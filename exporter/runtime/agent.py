@@ -49,7 +49,7 @@ class Agent:
         events: whether events are taken; otherwise what a configuration says of them has no effect.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands over everything
         self,
         config: Config,
         registry: Registry,

@@ -66,6 +66,7 @@ class Events:
         self._bus: Bus | None = None
         self._loop: EventLoop | None = None
         self._losses: dict[str, Losses] = {}  # by name of a sink, so that they never fall
+        self._page = Outlet(PAGE, self.recent, config.queue, Losses())
         self._outlets: dict[str, Outlet] = {}  # by what tells one sink from another
 
     def _ask(self, probes: Iterable[RunningProbe]) -> None:
@@ -81,7 +82,6 @@ class Events:
 
     def start(self) -> None:
         """Open the sinks and begin. Raises StartError and UsageError naming the sink, with nothing left open."""
-        page = Outlet(PAGE, self.recent, self._config.queue, Losses())
         try:
             for entry in (*self._config.sinks, *self._config.implied_sinks):
                 self._open(self._outlet(entry), entry)
@@ -91,7 +91,7 @@ class Events:
             self._outlets.clear()
             raise
         self._forget_unopened()
-        self._bus = Bus([page, *self._outlets.values()])
+        self._bus = Bus([self._page, *self._outlets.values()])
         sources = {name: source for name, (_, source) in self._sources.items()}
         self._loop = EventLoop(sources, self._types, self._naming, self._bus.publish)
         self._bus.start()
@@ -121,7 +121,7 @@ class Events:
         wanted = {self._key(entry): entry for entry in (*config.sinks, *config.implied_sinks)}
         self._outlets = {key: outlet for key, outlet in before.items() if key in wanted}
         fresh = [(self._outlet(entry), entry) for key, entry in wanted.items() if key not in self._outlets]
-        for outlet in self._outlets.values():
+        for outlet in (self._page, *self._outlets.values()):
             outlet.room = config.queue
         for outlet, _ in fresh:  # so that what comes meanwhile waits for it
             self._bus.add(outlet)

@@ -42,7 +42,7 @@ def main() -> None:
 def cycle(parts: Parts, word: str) -> None:
     """Print what is found after giving up what the word says."""
     if word != "all":
-        privileges.drop(parts.keep - {word})
+        privileges.drop(parts.agent.keep() - {word})
     for number in range(MOST_CYCLES):
         snapshot = parts.schedule.cycle()
         late = any(each.status is Status.TIMED_OUT for each in snapshot.outcomes)

@@ -65,7 +65,7 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         "kubeconfig": "/etc/kubeconfig",
         "logLevel": "debug",
         "debugmode": True,
-        "web": {"configFile": "/etc/web.yml"},
+        "web": {"configFile": "/etc/web.yml", "enableLifecycle": True},
         "security": {"dropPrivileges": False},
         "enableLegacyVersion": True,
         "ebpf": {"backend": "core", "btfFolder": "/srv/btf"},
@@ -123,6 +123,7 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
             options={"telling": {"stack": True}},
             sinks=((FILE, {"path": "/x"}),),
         ),
+        lifecycle=True,
     )
 
 

@@ -46,7 +46,7 @@ class _Running:
 def _page(
     *events: Named, naming: EventNaming = EventNaming.KUBESKOOP, types: Sequence[EventType] = TYPES
 ) -> EventsPage:
-    return EventsPage(cast("Events", _Running(naming, events)), NODE, types)
+    return EventsPage(lambda: cast("Events", _Running(naming, events)), NODE, types)
 
 
 class _Cells(HTMLParser):
@@ -159,7 +159,7 @@ def test_the_page_keeps_what_was_asked_for_and_leads_to_the_same_as_json() -> No
 
 
 def test_without_events_the_page_says_how_to_have_some() -> None:
-    status, _, body, _ = EventsPage(None, NODE, TYPES).answer("")
+    status, _, body, _ = EventsPage(lambda: None, NODE, TYPES).answer("")
     assert (status, body.decode()) == (
         404,
         "No events are taken: name the probes whose events are wanted under `event.probes`.\n",
