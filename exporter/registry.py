@@ -16,7 +16,7 @@ from exporter import probes as probe_package
 from exporter import sinks as sink_package
 from exporter.errors import DeclarationError, UsageError
 from exporter.events import record
-from exporter.model import health, identity_health
+from exporter.model import config_health, health, identity_health
 from exporter.model.metric import IDENTITY_LABELS, Kind, Metric, Naming, Scope
 from exporter.model.probe import ProbeSpec, option_spelling
 from exporter.sinks.context import SinkSpec
@@ -132,7 +132,9 @@ def load() -> Registry:
         if not isinstance(spec, ProbeSpec) or spec.name != module.name:
             raise DeclarationError(f"exporter/probes/{module.name}.py must define PROBE named {module.name!r}")
         specs.append(spec)
-    registry = Registry(tuple(specs), (*health.METRICS, *identity_health.METRICS), tuple(_sinks()))
+    registry = Registry(
+        tuple(specs), (*health.METRICS, *identity_health.METRICS, *config_health.METRICS), tuple(_sinks())
+    )
     validate(registry)
     return registry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards import configuration
 from dashboards.panel import Board, Colour, Form, Mapping, Panel, Query, Row, Step
 from dashboards.units import Show
 from dashboards.views import NODES, ON_NODE, SHOWN, TO_NODE, Line, Topic, line, topic
@@ -384,6 +385,7 @@ BOARD = Board(
         Row("Identity", tuple(each.panel(NODES) for each in _IDENTITY)),
         Row("Events", tuple(each.panel(NODES) for each in _EVENTS)),
         Row("Endpoint", tuple(each.panel(NODES) for each in _ENDPOINT)),
+        Row("Configuration", configuration.PANELS),
         Row("Fleet", (_AGE, _VERSIONS)),
     ),
 )

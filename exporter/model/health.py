@@ -295,32 +295,6 @@ WEB_CONFIG_VALID = _own(
     help="Whether the web configuration file and what it names could be taken over when they last changed, 1 or 0.",
     advice="The log names the line and the key, or the certificate; the former configuration stays in force.",
 )
-CONFIG_RELOADED = _own(
-    name="config_last_reload_successful",
-    kind=Kind.GAUGE,
-    unit=Unit.STATE,
-    help="Whether the configuration, when it was read last, could be used whole, 1 or 0.",
-    advice="The log and `/-/ready` name what is wrong, with line and key; `net-exporter config check FILE` too.",
-)
-CONFIG_RELOADED_AT = _own(
-    name="config_last_reload_success_timestamp_seconds",
-    kind=Kind.GAUGE,
-    unit=Unit.SECONDS,
-    help="When a configuration was last taken over whole.",
-)
-CONFIG_HASH = _own(
-    name="config_hash",
-    kind=Kind.GAUGE,
-    unit=Unit.ONE,
-    help="Number that is the same on all nodes that run with the same settings.",
-)
-CONFIG_WAITING = _own(
-    name="config_settings_waiting",
-    kind=Kind.GAUGE,
-    unit=Unit.OBJECTS,
-    help="Settings that have changed and take effect at the next start.",
-    advice="Restart the exporter; `/-/ready` names the settings.",
-)
 BUILD_INFO = _own(
     name="build_info",
     kind=Kind.GAUGE,
@@ -397,10 +371,6 @@ METRICS = (
     EVENTS_FOLDED,
     HTTP_REFUSED,
     WEB_CONFIG_VALID,
-    CONFIG_RELOADED,
-    CONFIG_RELOADED_AT,
-    CONFIG_HASH,
-    CONFIG_WAITING,
     BUILD_INFO,
     PROCESS_CPU,
     PROCESS_MEMORY,

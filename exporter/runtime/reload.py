@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.errors import UsageError
-from exporter.model import health
+from exporter.model import config_health as health
 from exporter.model.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ class Reloader:
     def samples(self) -> Mapping[Metric, Samples]:
         """The self-metrics."""
         return {
-            health.CONFIG_RELOADED: {(): float(not self._errors)},
-            health.CONFIG_RELOADED_AT: {(): self._succeeded_at},
-            health.CONFIG_HASH: {(): float(int(self._hash, 16))},
-            health.CONFIG_WAITING: {(): float(len(self._waiting))},
+            health.RELOADED: {(): float(not self._errors)},
+            health.RELOADED_AT: {(): self._succeeded_at},
+            health.HASH: {(): float(int(self._hash, 16))},
+            health.WAITING: {(): float(len(self._waiting))},
         }
 
 

@@ -37,15 +37,6 @@ OF_EVENTS: Mapping[Metric, Samples] = {
     declared.EVENTS_FOLDED: {("loki",): 4},
 }
 OF_ENDPOINT: dict[Metric, Samples] = {declared.HTTP_REFUSED: {("room",): 1}, declared.WEB_CONFIG_VALID: {(): 1}}
-OF_CONFIGURATION: dict[Metric, Samples] = {
-    metric: {(): 1}
-    for metric in (
-        declared.CONFIG_RELOADED,
-        declared.CONFIG_RELOADED_AT,
-        declared.CONFIG_HASH,
-        declared.CONFIG_WAITING,
-    )
-}
 LOADED = Running(
     "flow",
     (
@@ -155,7 +146,7 @@ def test_in_both_dialects_the_series_of_both_are_counted() -> None:
 @pytest.mark.parametrize("namings", [(Naming.KUBESKOOP,), (Naming.INSPECTOR,), tuple(Naming)])
 def test_every_declared_self_metric_is_exposed_and_no_other(namings: tuple[Naming, ...]) -> None:
     made = _health(*namings)
-    made.also(lambda: OF_CONFIGURATION | OF_ENDPOINT)
+    made.also(lambda: OF_ENDPOINT)
     made.publish(_snapshot())
     body = openmetrics.generate_latest(made.registry).decode()
     names = {family.name for family in parse_openmetrics(body)}
