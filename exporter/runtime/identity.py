@@ -74,8 +74,8 @@ class InCluster:
     def discover(self, env: Env) -> tuple[NetnsRef, ...]:
         """All namespaces of known pods now; the first time, once pods are known."""
         if not self._waited:
-            self._waited = True
             self._watch.wait(_FIRST_LIST_SECONDS)
+            self._waited = True  # afterwards, as the first to ask may be the thread of the events
         found = self._cluster.discover(env)
         if self._cluster.unnamed and self._watch.knows_none and not self._doubted:
             self._doubted = True
