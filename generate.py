@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write bundle/ from the declarations: dashboards, scrape configurations, alerts and the reference.
+"""Write bundle/ from the declarations: dashboards, scrape configurations, alerts, the reference, manifests, a chart.
 
 `generate.py push grafana|arms` brings them into a running server; see `generate.py push --help`.
 
@@ -18,6 +18,8 @@ import alerts
 import dashboards
 import docs
 import scrape
+import scrape.helm
+import scrape.kubernetes
 from alerts.words import Links
 from docs.folder import Wanted, differences, mend
 from exporter import registry
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
-    package.__name__.rpartition(".")[2]: package.files for package in (dashboards, scrape, arms, alerts, docs)
+    package.__name__.rpartition(".")[2]: package.files
+    for package in (dashboards, scrape, arms, alerts, docs, scrape.kubernetes, scrape.helm)
 }
 # Imported when named: the clients are slow to import, and some are optional.
 PUSHES = {
@@ -41,6 +44,7 @@ PUSHES = {
     ),
 }
 NAMINGS = [naming.value for naming in Naming]
+WITH_RULES = ("alerts", "kubernetes", "helm")  # whose files hold alerts, which link to dashboards and runbooks
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
@@ -120,9 +124,9 @@ def main(arguments: list[str]) -> int:
         if arguments[:1] == ["push"]:
             return push(arguments[1:])
         chosen = parse(arguments)
-        links = {"alerts": (Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/")),)}
+        links = Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/"))
         made = {
-            subject: SUBJECTS[subject](registry.load(), chosen.naming, *links.get(subject, ()))
+            subject: SUBJECTS[subject](registry.load(), chosen.naming, *([links] if subject in WITH_RULES else []))
             for subject in chosen.only
         }
         for subject, files in made.items():

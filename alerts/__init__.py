@@ -37,14 +37,14 @@ def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str,
     links = replace(links, registry=registry.fingerprint())
     load = f"{LOAD} Registry {links.registry}."
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
-    whole = rulefile.operator_object("net-exporter", links.registry, totals, rulefile.alerts(GROUPS, rendering, links))
     written = {
         "alerts/rules/recording.yml": dump(totals, "Totals of nodes and namespaces. " + load),
         "alerts/tests/recording.test.yml": dump(
             casefile.recording_tests(RULES, "../rules/recording.yml", rendering), RUN
         ),
         "alerts/prometheusrule.yml": dump(
-            whole, "All rules for the Prometheus operator. Add the label by which your Prometheus object selects rules."
+            prometheus_rule(registry, naming, links),
+            "All rules for the Prometheus operator. Add the label by which your Prometheus object selects rules.",
         ),
     }
     for group in GROUPS:
@@ -53,6 +53,14 @@ def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str,
         tests = casefile.alert_tests(group, f"../{path}", rendering, links)
         written[f"alerts/tests/{group.subject}.test.yml"] = dump(tests, RUN)
     return written
+
+
+def prometheus_rule(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, Any]:
+    """All rules as one object of the Prometheus operator."""
+    rendering = Rendering(naming)
+    links = replace(links, registry=registry.fingerprint())
+    totals = rulefile.recordings(recording.GROUP, RULES, rendering)
+    return rulefile.operator_object("net-exporter", links.registry, totals, rulefile.alerts(GROUPS, rendering, links))
 
 
 def index(_registry: Registry) -> dict[str, list[dict[str, Any]]]:

@@ -187,6 +187,8 @@ def interpret(registry: Registry, settings: Resolved, faults: Faults) -> Config:
     host, port = _address(settings.values["listen"], faults)
     backend = settings["ebpf.backend"]
     probes, options = settings_entries.probes(registry, _list(settings, "metrics.probes", faults))
+    if not settings["metrics.enabled"]:
+        probes, options = (), {}
     namings = _NAMINGS[settings["metrics.naming"]]
     level = settings.values["logLevel"]
     return Config(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 JOB = "net-exporter"
 SERVICE = "net-exporter"  # also the name of the Endpoints object that existing configurations keep
 APP = "net-exporter"  # value of the label `app` on the pods and the Service
+NAMESPACE = "net-exporter"  # of its own, as what the pods may do is allowed for a whole namespace
 PORT = 9102
 PORT_NAME = "http-metrics"  # of the Service and of the container
 PATH = "/metrics"

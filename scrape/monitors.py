@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scrape.model import APP, INTERVAL, JOB, OPERATOR_LABELS, PATH, PORT_NAME, SERVICE, TIMEOUT
+from scrape.model import APP, INTERVAL, JOB, NAMESPACE, OPERATOR_LABELS, PATH, PORT_NAME, SERVICE, TIMEOUT
 
 if TYPE_CHECKING:
     from scrape.limits import Limits
@@ -30,10 +30,10 @@ def _monitor(kind: str, spec: dict[str, Any], limits: Limits) -> dict[str, Any]:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": kind,
-        "metadata": {"name": SERVICE, "namespace": "kube-system", "labels": {"app": APP}},
+        "metadata": {"name": SERVICE, "namespace": NAMESPACE, "labels": {"app": APP}},
         "spec": {
             "selector": {"matchLabels": {"app": APP}},
-            "namespaceSelector": {"matchNames": ["kube-system"]},
+            "namespaceSelector": {"matchNames": [NAMESPACE]},
             "sampleLimit": limits.samples,
             "labelLimit": limits.labels,
             **spec,

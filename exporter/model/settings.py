@@ -101,6 +101,7 @@ SETTINGS = (
         most=3600,
         aliases=("metric_config.interval",),
     ),
+    Setting("metrics.enabled", True, "Collect metrics; without, probes run for their events alone."),  # noqa: FBT003
     Setting("metrics.timestamps", False, "Put the time of collection on each sample; always on for inspector names."),  # noqa: FBT003
     Setting("metrics.naming", "kubeskoop", "Family of metric names.", choices=("kubeskoop", "inspector", "both")),
     Setting("metrics.kernelScan", True, "Take counters of all pods at once by eBPF where the kernel can.", live=False),  # noqa: FBT003

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import CollectError, NetExporterError
 from exporter.identity.recent import Owners
-from exporter.runtime import naming, privileges
+from exporter.model.needs import declared, union
+from exporter.runtime import naming
 from exporter.runtime.attempt import attempt
 from exporter.runtime.collector import Collector, RunningProbe
 from exporter.runtime.events import Events
@@ -175,14 +176,14 @@ class Agent:
         return []
 
     def needs(self) -> dict[str, tuple[Requirement, ...]]:
-        """Capabilities by who needs them, see `privileges.declared`."""
-        return privileges.declared(self._wanted.specs.values(), scan=self._scan is not None)
+        """Capabilities by who needs them, see `exporter.model.needs`."""
+        return declared(self._wanted.specs.values(), scan=self._scan is not None)
 
     def keep(self) -> frozenset[str]:
         """Capabilities that what could be opened needs."""
         opened = [each.spec for each in self._running.values() if not isinstance(each.probe, CollectError)]
         scanning = self._scan is not None and any(part.active for part in self._scan.parts)
-        return privileges.union(privileges.declared(opened, scan=scanning))
+        return union(declared(opened, scan=scanning))
 
     def close_events(self) -> None:
         """Take no more events, deliver those that were taken; safe to repeat."""

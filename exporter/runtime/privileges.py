@@ -1,4 +1,4 @@
-"""Capabilities of this process: which it holds, which the running probes need, and giving up all others.
+"""Capabilities of this process: which it holds, what is lost for lack of some, and giving up those nobody needs.
 
 Opening a probe takes more than running it: programs are loaded then, maps made, files opened. So the exporter opens
 everything with what it was given and keeps what the probes declare. Capabilities belong to threads, and a thread
@@ -14,12 +14,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from exporter.errors import SourceError, UnsupportedError
-from exporter.model.probe import Requirement, RequirementKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from exporter.model.probe import ProbeSpec
+    from exporter.model.probe import Requirement
 
 # linux/capability.h, in the order of their numbers.
 NAMES: Final = (
@@ -66,19 +65,6 @@ NAMES: Final = (
     "CAP_CHECKPOINT_RESTORE",
 )
 
-_OF_VISITS: Final = (
-    Requirement(RequirementKind.CAPABILITY, "CAP_SYS_PTRACE", "namespaces of other users' processes are not found"),
-    Requirement(
-        RequirementKind.CAPABILITY,
-        "CAP_SYS_ADMIN",
-        "pods' namespaces cannot be entered, only those with a process be read",
-    ),
-)
-_OF_SCAN: Final = (
-    Requirement(RequirementKind.CAPABILITY, "CAP_BPF", "every namespace would be visited for its counters"),
-    Requirement(RequirementKind.CAPABILITY, "CAP_PERFMON", "every namespace would be visited for its counters"),
-)
-
 _INCLUDED: Final = frozenset({"CAP_BPF", "CAP_PERFMON"})  # parts of CAP_SYS_ADMIN until Linux 5.8, and still in it
 _STATUS: Final = "/proc/thread-self/status"
 _TASKS: Final = "/proc/self/task"
@@ -100,25 +86,6 @@ class _Header(ctypes.Structure):
 
 class _Sets(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
-
-
-def declared(specs: Iterable[ProbeSpec], *, scan: bool) -> dict[str, tuple[Requirement, ...]]:
-    """Capabilities by who needs them: probes, `namespaces` for finding and visiting pods, and `kernel_scan`.
-
-    Args:
-        specs: the probes that run.
-        scan: whether the kernel scan runs.
-    """
-    of_probes = {
-        spec.name: tuple(need for need in spec.requires if need.kind is RequirementKind.CAPABILITY) for spec in specs
-    }
-    found = {"namespaces": _OF_VISITS, **({"kernel_scan": _OF_SCAN} if scan else {}), **of_probes}
-    return {user: needs for user, needs in found.items() if needs}
-
-
-def union(needs: Mapping[str, Iterable[Requirement]]) -> frozenset[str]:
-    """Names of all capabilities that somebody needs."""
-    return frozenset(need.what for each in needs.values() for need in each)
 
 
 def losses(needs: Mapping[str, Iterable[Requirement]], held: Collection[str]) -> dict[str, str]:

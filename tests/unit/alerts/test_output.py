@@ -17,3 +17,8 @@ def test_long_and_multi_line_strings_survive() -> None:
     assert yaml.safe_load(text) == document
     assert max(map(len, text.splitlines())) <= WIDTH + 20  # a word may stick out
     assert "lines: |\n" in text
+
+
+def test_a_text_that_is_a_number_to_other_parsers_is_quoted() -> None:
+    body = dump({"hash": "29253837e074", "octal": "0o17", "word": "29253837e07f"}).decode().removeprefix(NOTICE)
+    assert body == "hash: '29253837e074'\noctal: '0o17'\nword: 29253837e07f\n"

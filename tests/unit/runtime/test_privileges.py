@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import SourceError
+from exporter.model.needs import declared, union
 from exporter.model.probe import ProbeSpec, Requirement, RequirementKind, stateless
 from exporter.runtime import privileges
 
@@ -49,11 +50,11 @@ def mask(*names: str) -> str:
 
 
 def test_what_nobody_of_those_that_run_needs_is_not_needed() -> None:
-    without = privileges.declared((FD, TCP), scan=False)
-    every = privileges.declared((FD, FLOW, TCP), scan=True)
+    without = declared((FD, TCP), scan=False)
+    every = declared((FD, FLOW, TCP), scan=True)
     assert (list(without), list(every)) == (["namespaces", "fd"], ["namespaces", "kernel_scan", "fd", "flow"])
-    assert privileges.union(without) == {"CAP_SYS_PTRACE", "CAP_SYS_ADMIN"}
-    assert privileges.union(every) == {"CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON"}
+    assert union(without) == {"CAP_SYS_PTRACE", "CAP_SYS_ADMIN"}
+    assert union(every) == {"CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON"}
 
 
 def test_what_is_lost_is_told_once_for_all_that_lose_it() -> None:
