@@ -60,7 +60,7 @@ class FileSink:
         try:
             self._descriptor = os.open(path, _FLAGS, _MODE)
         except OSError as error:
-            raise StartError(f"file: {self._why(error)}") from error
+            raise StartError(self._why(error)) from error
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._rotates = self._regular and most_bytes > 0
 
@@ -160,7 +160,7 @@ def open_sink(args: Mapping[str, Any], context: SinkContext) -> Sink:
     """Open the file. Raises UsageError without a path, StartError where it cannot be written to."""
     path = args["path"]
     if not path or "\0" in path:
-        raise UsageError("file: path must name a file, for example args: {path: /var/log/net-exporter/events.log}")
+        raise UsageError("path must name a file, for example args: {path: /var/log/net-exporter/events.log}")
     line = lines.encoder(args["format"], context)
     return FileSink(path, line, int(args["maxMegabytes"] * 1_000_000), args["keep"])
 

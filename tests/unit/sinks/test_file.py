@@ -234,10 +234,10 @@ def test_a_path_that_cannot_be_had_stops_the_start(prepare: Any, said: str, tmp_
     wanted = path if path.exists() else path / "events.log"
     with pytest.raises(StartError) as raised:
         _open(wanted)
-    assert str(raised.value) == f"file: {wanted} {said}"
+    assert str(raised.value) == f"{wanted} {said}"
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_a_path_that_is_none_is_a_wrong_call(path: str) -> None:
-    with pytest.raises(UsageError, match=r"^file: path must name a file, for example args: "):
+    with pytest.raises(UsageError, match=r"^path must name a file, for example args: "):
         _open(path)
