@@ -28,6 +28,7 @@ from dashboards.boards import (
     traffic,
     udp,
 )
+from dashboards.scenarios import dns, jitter, nginx, resets
 from exporter.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ SUBJECTS = tuple(
         rdma,
     )
 )
+SCENARIOS = tuple(module.SCENARIO for module in (dns, nginx, resets, jitter))
 
 
 @cache
@@ -65,6 +67,7 @@ def boards(registry: Registry) -> tuple[Board, ...]:
         overview.BOARD,
         node.board(SUBJECTS, (signs.PODS_IN_TROUBLE,), optional),
         pod.board(SUBJECTS, optional),
+        *(scenario.board(optional) for scenario in SCENARIOS),
         *(subject.board(optional) for subject in SUBJECTS),
         exporter.BOARD,
     )

@@ -6,13 +6,13 @@ What comes out is grafanalib's raw tree. It is never shipped as it is: `modern` 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from grafanalib import core
 from grafanalib._gen import DashboardEncoder
 
-from dashboards import grid, variables
+from dashboards import grid, node_graph, variables
 from dashboards.panel import PREFIX, Form, panel_id, row_id
 from dashboards.units import Show
 from exporter.model.metric import Identity, Naming
@@ -27,6 +27,7 @@ Json: TypeAlias = dict[str, Any]
 TAG = "net-exporter"
 COLUMN_TITLES = {Identity.NODE: "Node", Identity.NAMESPACE: "Namespace", Identity.POD: "Pod"}
 _REFRESH_ON_TIME_RANGE = 2
+_FORMATS = {Form.TABLE: "table", Form.NODE_GRAPH: "table", Form.HEATMAP: "heatmap"}
 _REF_IDS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -40,6 +41,9 @@ class Style(Protocol):
     @property
     def keep(self) -> str:
         """Query parameters by which a link keeps data source, job and instance."""
+
+    def draws(self, form: Form) -> bool:
+        """Whether this generation has such a panel."""
 
     def datasource(self) -> Any:  # noqa: ANN401 - a name in one generation, an object in the other
         """How a panel refers to the data source variable."""
@@ -61,7 +65,7 @@ class Tree:
     def of(self, board: Board) -> Json:
         """Raw JSON tree of a board."""
         panels: list[core.Panel] = []
-        for row, place, inside in grid.arrange(board):
+        for row, place, inside in grid.arrange(self._drawable(board)):
             placed = [self._panel(row, panel, at) for panel, at in inside]
             nested = placed if row.collapsed else []
             panels.append(
@@ -87,6 +91,13 @@ class Tree:
         tree: Json = json.loads(json.dumps(dashboard.to_json_data(), cls=DashboardEncoder))
         return tree
 
+    def _drawable(self, board: Board) -> Board:
+        rows = (
+            replace(row, panels=tuple(panel for panel in row.panels if self.style.draws(panel.form)))
+            for row in board.rows
+        )
+        return replace(board, rows=tuple(row for row in rows if row.panels))
+
     def _panel(self, row: Row, panel: Panel, place: Place) -> core.Panel:
         common = {
             "id": panel_id(row, panel),
@@ -100,7 +111,7 @@ class Tree:
 
     def _targets(self, panel: Panel) -> list[core.Target]:
         rendering = Rendering(self.naming, self.style.window, variables.SCRAPED)
-        instant = panel.form in (Form.TABLE, Form.BARGAUGE)
+        instant = panel.form in (Form.TABLE, Form.BARGAUGE, Form.NODE_GRAPH)
         return [
             core.Target(
                 expr=query.expr.render(rendering),
@@ -108,7 +119,7 @@ class Tree:
                 refId=_REF_IDS[position],
                 datasource=self.style.datasource(),
                 instant=instant,
-                format="table" if panel.form is Form.TABLE else "time_series",
+                format=_FORMATS.get(panel.form, "time_series"),
             )
             for position, query in enumerate(panel.queries)
         ]
@@ -170,12 +181,33 @@ def table(panel: Panel, common: Json, style: Style, naming: Naming) -> core.Pane
     )
 
 
+def heatmap(panel: Panel, common: Json) -> core.Panel:
+    """Buckets over time, in the shape of Grafana before 9; `modern` adds the one that came after."""
+    return core.Heatmap(
+        **common,
+        dataFormat="tsbuckets",
+        yBucketBound="upper",
+        hideZeroBuckets=True,
+        yAxis=core.YAxis(format=panel.unit.value),
+    )
+
+
 def steps(base: Colour, above: tuple[Step, ...]) -> list[Json]:
     """Thresholds; the first has no lower end, which Grafana wants as null."""
     return [
         {"color": base.value, "value": None},
         *({"color": step.colour.value, "value": step.at} for step in above),
     ]
+
+
+def renamed(panel: Panel) -> Json:
+    """For a node graph: its values under the name by which it looks for them."""
+    values = [f"Value #{_REF_IDS[position]}" for position, _ in enumerate(panel.queries)]
+    return {
+        "excludeByName": {"Time": True},
+        "indexByName": {},
+        "renameByName": dict.fromkeys(values, node_graph.VALUE),
+    }
 
 
 def _columns(panel: Panel, naming: Naming) -> Json:

@@ -22,11 +22,20 @@ _GRAPH = (
     "pointradius", "points", "renderer", "seriesOverrides", "stack", "steppedLine", "thresholds", "tooltip", "xaxis",
     "yaxes", "yaxis",
 )  # fmt: skip
+_HEATMAP = (
+    "cards", "color", "dataFormat", "heatmap", "hideZeroBuckets", "highlightCards", "legend", "reverseYBuckets",
+    "tooltip", "xAxis", "xBucketNumber", "xBucketSize", "yAxis", "yBucketBound", "yBucketNumber", "yBucketSize",
+)  # fmt: skip
 _SINGLESTAT = (
     "colorBackground", "colorValue", "colors", "decimals", "format", "gauge", "links", "mappingType", "mappingTypes",
     "nullPointMode", "nullText", "postfix", "postfixFontSize", "prefix", "prefixFontSize", "rangeMaps", "sparkline",
     "thresholds", "valueFontSize", "valueMaps", "valueName",
 )  # fmt: skip
+_KEPT = {"graph": _GRAPH, "heatmap": _HEATMAP, "singlestat": _SINGLESTAT}
+_ADDED: dict[str, Json] = {
+    "graph": {"dashLength": 10, "dashes": False, "spaceLength": 10},
+    "singlestat": {"tableColumn": ""},
+}
 _VARIABLE = (
     "allValue",
     "datasource",
@@ -85,10 +94,9 @@ def _panel(raw: Json) -> Json:
         # 7.0 reads content and mode from options; a text panel needs no data source
         return {**panel, "datasource": None, "options": raw["options"]}
     panel["targets"] = [_target(target) for target in raw["targets"]]
-    if kind == "graph":
-        return panel | {key: raw[key] for key in _GRAPH} | {"dashLength": 10, "dashes": False, "spaceLength": 10}
-    if kind == "singlestat":
-        return panel | {key: raw[key] for key in _SINGLESTAT} | {"tableColumn": ""}
+    if kind in _KEPT:
+        kept = {key: raw[key] for key in _KEPT[kind]}
+        return {**panel, **kept, **_ADDED.get(kind, {})}
     if kind == "table":
         return panel | {
             "fieldConfig": _table_fields(raw),

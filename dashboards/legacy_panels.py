@@ -44,6 +44,10 @@ class Legacy:
             )
         ]
 
+    def draws(self, form: Form) -> bool:
+        """All but the node graph, which came with Grafana 8."""
+        return form in _PANELS
+
     def panel(self, panel: Panel, common: Json, naming: Naming) -> core.Panel:
         """One grafanalib panel."""
         return _PANELS[panel.form](panel, common, naming)
@@ -109,6 +113,10 @@ def _bargauge(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     )
 
 
+def _heatmap(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
+    return grafana_tree.heatmap(panel, common)
+
+
 def _text(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
     return core.Text(**common, content=panel.text)
 
@@ -119,5 +127,6 @@ _PANELS: dict[Form, Callable[[Panel, Json, Naming], core.Panel]] = {
     Form.TABLE: _table,
     Form.BARGAUGE: _bargauge,
     Form.STATE_TIMELINE: _graph,  # no such panel before Grafana 8
+    Form.HEATMAP: _heatmap,
     Form.TEXT: _text,
 }

@@ -73,6 +73,8 @@ def _panel(raw: Json) -> Json:
         return panel
     panel["datasource"] = raw["datasource"]
     panel["targets"] = [_target(target) for target in raw["targets"]]
+    if raw["type"] == "heatmap":
+        return panel | _heatmap(raw)
     if raw["transformations"]:
         panel["transformations"] = raw["transformations"]
     panel["fieldConfig"] = _field_config(raw)
@@ -90,6 +92,41 @@ def _panel(raw: Json) -> Json:
         options["tooltip"] = {"sort": "none", **options["tooltip"]}
     panel["options"] = options
     return panel
+
+
+def _heatmap(raw: Json) -> Json:
+    """Options for Grafana 9 and later; the keys beside them are those of 8.4 and 8.5, which later ones pass over."""
+    unit = raw["yAxis"]["format"]
+    return {
+        "dataFormat": raw["dataFormat"],
+        "hideZeroBuckets": raw["hideZeroBuckets"],
+        "yAxis": raw["yAxis"],
+        "yBucketBound": raw["yBucketBound"],
+        "fieldConfig": {
+            "defaults": {"custom": {"scaleDistribution": {"type": "linear"}}, "mappings": [], "unit": unit},
+            "overrides": [],
+        },
+        "options": {
+            "calculate": False,
+            "cellGap": 1,
+            "color": {
+                "exponent": 0.5,
+                "fill": "dark-orange",
+                "mode": "scheme",
+                "reverse": False,
+                "scale": "exponential",
+                "scheme": "Oranges",
+                "steps": 64,
+            },
+            "exemplars": {"color": "rgba(255,0,255,0.7)"},
+            "filterValues": {"le": 1e-9},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "auto"},
+            "showValue": "never",
+            "tooltip": {"mode": "single", "yHistogram": True},
+            "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
+        },
+    }
 
 
 def _field_config(raw: Json) -> Json:

@@ -32,6 +32,10 @@ class Modern:
         """None: Grafana itself knows `$__rate_interval`."""
         return []
 
+    def draws(self, form: Form) -> bool:
+        """Every form."""
+        return form in _PANELS
+
     def panel(self, panel: Panel, common: Json, naming: Naming) -> core.Panel:
         """One grafanalib panel."""
         return _PANELS[panel.form](panel, common, naming)
@@ -123,6 +127,30 @@ def _state_timeline(panel: Panel, common: Json, naming: Naming) -> core.Panel:
     )
 
 
+class _NodeGraph(core.Panel):  # type: ignore[misc]  # grafanalib has no types
+    """A panel that grafanalib lacks."""
+
+    def to_json_data(self) -> Json:
+        found: Json = self.panel_json({"type": Form.NODE_GRAPH.value, "options": {}})
+        return found
+
+
+def _node_graph(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
+    stat = {"mainStatUnit": panel.unit.value}
+    return _NodeGraph(
+        **common,
+        transformations=[{"id": "organize", "options": grafana_tree.renamed(panel)}],
+        extraJson={
+            "options": {"nodes": stat, "edges": stat},
+            "fieldConfig": {"defaults": {"unit": panel.unit.value}},
+        },
+    )
+
+
+def _heatmap(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
+    return grafana_tree.heatmap(panel, common)
+
+
 def _text(panel: Panel, common: Json, _naming: Naming) -> core.Panel:
     return core.Text(**common, content=panel.text)
 
@@ -149,5 +177,7 @@ _PANELS: dict[Form, Callable[[Panel, Json, Naming], core.Panel]] = {
     Form.TABLE: _table,
     Form.BARGAUGE: _bargauge,
     Form.STATE_TIMELINE: _state_timeline,
+    Form.HEATMAP: _heatmap,
+    Form.NODE_GRAPH: _node_graph,
     Form.TEXT: _text,
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dashboards.units import Show
 from exporter.errors import DeclarationError
 from exporter.model.metric import Identity, Metric, Naming
+from exporter.model.promql import BOUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ class Form(Enum):
     TABLE = "table"
     BARGAUGE = "bargauge"
     STATE_TIMELINE = "state-timeline"
+    HEATMAP = "heatmap"
+    NODE_GRAPH = "nodeGraph"
     TEXT = "text"
 
 
@@ -147,18 +150,24 @@ class Panel:
             raise DeclarationError(f"panel {self.title!r} needs a title and a description that ends with a period")
         if (self.form is Form.TEXT) != (not self.queries) or (self.form is Form.TEXT) != bool(self.text):
             raise DeclarationError(f"panel {self.title!r}: a text panel has text, every other one has queries")
-        if self.form is Form.STAT and len(self.queries) != 1:
-            raise DeclarationError(f"panel {self.title!r}: a stat draws exactly one query")
-        if self.form is Form.TABLE and len({query.expr.labels for query in self.queries}) != 1:
-            raise DeclarationError(f"panel {self.title!r}: columns of a table need the same labels, to make one row")
-        if self.form is Form.STAT and self.queries[0].expr.labels:
-            raise DeclarationError(f"panel {self.title!r}: a stat draws one series, aggregate all labels away")
+        self._check_form()
         if [step.at for step in self.steps] != sorted({step.at for step in self.steps}):
             raise DeclarationError(f"panel {self.title!r}: thresholds must ascend")
         for link in self.links:
             for query in self.queries:
                 if not set(link.carry) <= query.expr.labels:
                     raise DeclarationError(f"panel {self.title!r}: link {link.title!r} carries a label it lacks")
+
+    def _check_form(self) -> None:
+        labels = [query.expr.labels for query in self.queries]
+        if self.form is Form.STAT and len(labels) != 1:
+            raise DeclarationError(f"panel {self.title!r}: a stat draws exactly one query")
+        if self.form is Form.STAT and labels[0]:
+            raise DeclarationError(f"panel {self.title!r}: a stat draws one series, aggregate all labels away")
+        if self.form is Form.TABLE and len(set(labels)) != 1:
+            raise DeclarationError(f"panel {self.title!r}: columns of a table need the same labels, to make one row")
+        if self.form is Form.HEATMAP and labels != [{BOUND}]:
+            raise DeclarationError(f"panel {self.title!r}: a heatmap draws the buckets of one histogram")
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

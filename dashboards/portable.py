@@ -20,8 +20,9 @@ _REPLACED = (
     ("var-datasource=$datasource&", ""),
 )
 _NAMES = {
-    "bargauge": "Bar gauge", "graph": "Graph", "singlestat": "Singlestat", "stat": "Stat",
-    "state-timeline": "State timeline", "table": "Table", "text": "Text", "timeseries": "Time series",
+    "bargauge": "Bar gauge", "graph": "Graph", "heatmap": "Heatmap", "nodeGraph": "Node Graph",
+    "singlestat": "Singlestat", "stat": "Stat", "state-timeline": "State timeline", "table": "Table", "text": "Text",
+    "timeseries": "Time series",
 }  # fmt: skip
 
 

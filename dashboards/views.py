@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dashboards import units
-from dashboards.panel import Link, Panel, Query, Step
+from dashboards.panel import Form, Link, Panel, Query, Step
 from exporter.errors import DeclarationError
 from exporter.model.metric import Identity, Kind, Label, Metric, Scope
 from exporter.model.promql import (
+    BOUND,
     HOST,
     Expr,
     LabelKey,
     Matcher,
+    buckets,
     clamp_min,
     gauge,
     increase,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # series per query of a pod panel: more lines than that nobody can tell apart
 _SHOWN_ON_NODES = 20  # as above, for series of devices, caches and the like
 SLOW = 0.99  # share of a histogram's observations that its panel shows the limit of
+_SHARES = (0.5, 0.9, 0.99, 0.999)  # quantiles drawn beside a heatmap
 _IDLE = 0.001  # events per second below which a share of them says nothing
 
 ON_NODE = Matcher(Identity.NODE, "=~", "$node")
@@ -85,6 +89,14 @@ class View:
             return quantile(SLOW, metric, *self._matchers(metric), *only, by=(*self.by, *keep))
         return (self.rate if metric.kind is Kind.COUNTER else self.now)(metric, *keep, only=only)
 
+    def quantile(self, share: float, metric: Metric) -> Expr:
+        """What so large a share of a histogram's observations stays below, all of the view together."""
+        return quantile(share, metric, *self._matchers(metric))
+
+    def buckets(self, metric: Metric) -> Expr:
+        """How a histogram's observations spread, all of the view together."""
+        return buckets(metric, *self._matchers(metric))
+
     def share(self, part: Expr, whole: Expr) -> Expr:
         """A ratio that is 0, not a gap, while nothing happens."""
         return part / clamp_min(whole, _IDLE)
@@ -105,6 +117,9 @@ class View:
 
 
 NODES = View("Nodes (host namespace)", (HOST, ON_NODE), (Identity.NODE,), "{node}", TO_NODE)
+HOSTS = View(
+    "Nodes beside pods", (HOST, ON_NODE), (Identity.NODE, Identity.NAMESPACE, Identity.POD), "{node}", TO_NODE
+)  # the nodes' own series with the labels that pods have
 PODS = View(
     f"Pods (the {SHOWN} largest of those selected)",
     (ON_NODE, IN_NAMESPACE, OF_POD),
@@ -139,6 +154,8 @@ class Topic:
         lines: what is drawn.
         steps: thresholds.
         maximum: upper end of the scale.
+        form: how it draws.
+        whole: whether its lines are of all nodes or pods selected together.
     """
 
     title: str
@@ -147,6 +164,8 @@ class Topic:
     lines: tuple[Line, ...]
     steps: tuple[Step, ...] = ()
     maximum: float | None = None
+    form: Form = Form.TIMESERIES
+    whole: bool = False
 
     def per_pod(self) -> bool:
         """Whether pods have all it needs."""
@@ -154,17 +173,21 @@ class Topic:
 
     def panel(self, view: View) -> Panel:
         """As drawn in one view."""
-        queries = tuple(
-            Query(view.limited(line.of(view)), f"{view.prefix} {line.words}".strip()) for line in self.lines
-        )
+        if self.whole:
+            queries = tuple(Query(line.of(view), line.words) for line in self.lines)
+        else:
+            queries = tuple(
+                Query(view.limited(line.of(view)), f"{view.prefix} {line.words}".strip()) for line in self.lines
+            )
         return Panel(
             title=self.title,
             description=self.description,
+            form=self.form,
             queries=queries,
             unit=self.unit,
             steps=self.steps,
             maximum=self.maximum,
-            links=(view.link,),
+            links=() if self.whole else (view.link,),
         )
 
 
@@ -187,6 +210,30 @@ def topic(
     prefix = "".join(f"{{{label.name}}} " for label in keep)
     lines = tuple(line(metric, f"{prefix}{words}".strip(), *keep) for metric, words in drawn)
     return Topic(title, description, shown.pop(), lines, steps)
+
+
+def spread(metric: Metric, title: str, description: str, *steps: Step) -> tuple[Topic, Topic]:
+    """A histogram in two panels: a heatmap of its buckets, and the limits that shares of its observations keep."""
+    shown = units.of(metric)
+    lines = tuple(Line(f"{part * 100:g}%", partial(View.quantile, share=part, metric=metric)) for part in _SHARES)
+    return (
+        Topic(
+            title,
+            f"{description} The darker a cell, the more observations; two bands are two kinds of paths or peers.",
+            shown,
+            (Line(f"{{{BOUND.name}}}", lambda view: view.buckets(metric)),),
+            form=Form.HEATMAP,
+            whole=True,
+        ),
+        Topic(
+            f"{title}: quantiles",
+            f"{description} Half, 90%, 99% and 99.9% stay below; where only the last rise a few are slow, not all.",
+            shown,
+            lines,
+            steps,
+            whole=True,
+        ),
+    )
 
 
 def label_of(metric: Metric, name: str) -> Label:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dashboards import units
+from dashboards import node_graph, units
 from dashboards.panel import Form, Panel, Query
 from dashboards.subject import Subject
 from dashboards.views import NODES, SHOWN, TO_NODE, label_of, topic
-from exporter.model.promql import topk
+from exporter.model.promql import aggregate, topk
 from exporter.probes import flow
 
 _ENDS = tuple(
     label_of(flow.BYTES, name) for name in ("src_namespace", "src_pod", "src", "dst_namespace", "dst_pod", "dst")
 )
+_SOURCE = node_graph.End(*(label_of(flow.BYTES, name) for name in ("src", "src_pod", "src_namespace")))
+_TARGET = node_graph.End(*(label_of(flow.BYTES, name) for name in ("dst", "dst_pod", "dst_namespace")))
+_EDGES = 50  # more of them nobody can follow with the eye
+# A pair on two nodes is counted on both.
+_PAIRS = topk(_EDGES, aggregate("max", NODES.rate(flow.BYTES, *_ENDS), *_ENDS))
 
 SUBJECT = Subject(
     slug="flows",
@@ -34,6 +39,19 @@ SUBJECT = Subject(
             queries=(Query(topk(SHOWN, NODES.increase(flow.PACKETS, *_ENDS) > 0), "In the time shown"),),
             unit=units.total_of(flow.PACKETS),
             links=(TO_NODE,),
+        ),
+        Panel(
+            title="Who talks to whom",
+            description=f"The {_EDGES} busiest pairs: at a node the bytes per second that it sends, at an edge those "
+            "that pass from its one end to the other. Click a node to see its numbers.",
+            form=Form.NODE_GRAPH,
+            queries=(
+                Query(node_graph.nodes(_PAIRS, _SOURCE, _TARGET), ""),
+                Query(node_graph.edges(_PAIRS, _SOURCE, _TARGET), ""),
+            ),
+            unit=units.of(flow.BYTES),
+            width=24,
+            height=16,
         ),
     ),
     topics=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_nodes, worst_pods
-from dashboards.views import label_of, topic
+from dashboards.views import label_of, spread, topic
 from exporter.probes import biolatency, kernellatency, netiftxlat, socketlatency, tcpconnect, tcprtt, virtcmdlatency
 
 _DISK = (label_of(biolatency.SLOW, "device"), label_of(biolatency.SLOW, "operation"))
@@ -43,6 +43,16 @@ SUBJECT = Subject(
         ),
     ),
     topics=(
+        *spread(tcprtt.SECONDS, "Round trips", "Sampled round trip times, smoothed as TCP does.", *_MILLISECONDS),
+        *spread(
+            socketlatency.READ.seconds,
+            "Time until programs read",
+            "Time that data lies readable until the program reads of it.",
+            *_MILLISECONDS,
+        ),
+        *spread(
+            tcpconnect.SECONDS, "Time until connected", "Time from the first SYN until a connection is established."
+        ),
         topic(
             "Round trips of connections",
             "What 99% of the sampled round trip times stay below, smoothed as TCP does, and the lowest of the last "

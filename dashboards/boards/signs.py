@@ -23,26 +23,43 @@ _FEW = 10  # segments per second below which the share of those sent again is ch
 
 
 @dataclass(frozen=True, slots=True)
-class _Sign:
+class Sign:
+    """A number that tells of trouble from its first step on.
+
+    Args:
+        title: of its column.
+        expr: the number.
+        unit: of it.
+        steps: thresholds, at least one.
+    """
+
     title: str
     expr: Expr
     unit: Show
-    watch: float  # from here on it is a sign
-    bad: float
+    steps: tuple[Step, ...]
+
+    @property
+    def watch(self) -> float:
+        """From here on it is a sign."""
+        return self.steps[0].at
 
     def column(self, expr: Expr) -> Query:
-        steps = (Step(self.watch, Colour.WATCH), Step(self.bad, Colour.BAD))
-        return Query(expr, self.title, self.unit, steps)
+        """Its values in a table."""
+        return Query(expr, self.title, self.unit, self.steps)
 
 
-def _sent_again(view: View) -> _Sign:
+def _sign(title: str, expr: Expr, unit: Show, watch: float, bad: float) -> Sign:
+    return Sign(title, expr, unit, (Step(watch, Colour.WATCH), Step(bad, Colour.BAD)))
+
+
+def _sent_again(view: View) -> Sign:
     share = view.rate(tcp.RETRANS_SEGS) / clamp_min(view.rate(tcp.OUT_SEGS), _FEW)
-    return _Sign("Sent again", share, Show.SHARE, 0.01, 0.05)
+    return _sign("Sent again", share, Show.SHARE, 0.01, 0.05)
 
 
-def _device_drops(view: View) -> _Sign:
+def _device_drops(view: View) -> Sign:
     dropped = view.rate(netdev.RX_DROPPED) + view.rate(netdev.TX_DROPPED)
-    return _Sign("Device drops", dropped, Show.PACKETS_PER_SECOND, 1, 100)
+    return _sign("Device drops", dropped, Show.PACKETS_PER_SECOND, 1, 100)
 
 
 def _fill() -> Expr:
@@ -51,42 +68,59 @@ def _fill() -> Expr:
 
 _OF_PODS = (
     _sent_again(PODS),
-    _Sign("Refused", PODS.rate(tcpext.LISTEN_DROPS), Show.PER_SECOND, 0.01, 1),
-    _Sign("Accept queue", PODS.now(listen.FULLEST_RATIO), Show.SHARE, 0.5, 0.9),
-    _Sign("Failed or reset", PODS.rate(tcp.ATTEMPT_FAILS) + PODS.rate(tcp.ESTAB_RESETS), Show.PER_SECOND, 5, 50),
-    _Sign("Not closed", PODS.now(tcpsummary.CLOSE_WAIT), Show.COUNT, 100, 1000),
-    _Sign("UDP lost", PODS.rate(udp.RCVBUF_ERRORS) + PODS.rate(udp.SNDBUF_ERRORS), Show.PACKETS_PER_SECOND, 0.01, 1),
+    _sign("Refused", PODS.rate(tcpext.LISTEN_DROPS), Show.PER_SECOND, 0.01, 1),
+    _sign("Accept queue", PODS.now(listen.FULLEST_RATIO), Show.SHARE, 0.5, 0.9),
+    _sign("Failed or reset", PODS.rate(tcp.ATTEMPT_FAILS) + PODS.rate(tcp.ESTAB_RESETS), Show.PER_SECOND, 5, 50),
+    _sign("Not closed", PODS.now(tcpsummary.CLOSE_WAIT), Show.COUNT, 100, 1000),
+    _sign("UDP lost", PODS.rate(udp.RCVBUF_ERRORS) + PODS.rate(udp.SNDBUF_ERRORS), Show.PACKETS_PER_SECOND, 0.01, 1),
     _device_drops(PODS),
 )
 # A pod that listens nowhere has no accept queue, and a probe may be off: neither must take it out of the table.
 _NO_POD = PODS.now(tcp.CURR_ESTAB) * 0
-_PODS_SIGNS = reduce(add, (reaches(sign.expr, sign.watch).otherwise(_NO_POD) for sign in _OF_PODS))
+
+
+def _counted(signs: tuple[Sign, ...], none: Expr) -> Expr:
+    """How many of the signs there are; `none` is 0 for all who could have one."""
+    return reduce(add, (reaches(sign.expr, sign.watch).otherwise(none) for sign in signs))
+
 
 _OF_NODES = (
-    _Sign("Pods in trouble", total(reaches(_PODS_SIGNS, 1), Identity.NODE), Show.COUNT, 1, 10),
-    _Sign("Connection table", _fill(), Show.SHARE, 0.75, 0.9),
-    _Sign("Table drops", NODES.rate(conntrack.DROP) + NODES.rate(conntrack.INSERT_FAILED), Show.PER_SECOND, 0.01, 1),
-    _Sign("Backlog drops", NODES.rate(softnet.DROPPED), Show.PACKETS_PER_SECOND, 0.01, 1),
+    _sign("Pods in trouble", total(reaches(_counted(_OF_PODS, _NO_POD), 1), Identity.NODE), Show.COUNT, 1, 10),
+    _sign("Connection table", _fill(), Show.SHARE, 0.75, 0.9),
+    _sign("Table drops", NODES.rate(conntrack.DROP) + NODES.rate(conntrack.INSERT_FAILED), Show.PER_SECOND, 0.01, 1),
+    _sign("Backlog drops", NODES.rate(softnet.DROPPED), Show.PACKETS_PER_SECOND, 0.01, 1),
     _device_drops(NODES),
-    _Sign("Neighbours silent", NODES.rate(neigh.RESOLUTION_FAILURES), Show.PER_SECOND, 1, 50),
+    _sign("Neighbours silent", NODES.rate(neigh.RESOLUTION_FAILURES), Show.PER_SECOND, 1, 50),
     _sent_again(NODES),
 )
 _NO_NODE = NODES.now(health.PODS) * 0  # as above, for a probe that a node cannot run
-_NODES_SIGNS = reduce(add, (reaches(sign.expr, sign.watch).otherwise(_NO_NODE) for sign in _OF_NODES))
 
-PODS_IN_TROUBLE = Panel(
-    title="Pods in trouble now",
-    description="Pods by number of signs; an empty cell is below its limit. Sent again: share of TCP segments. "
+_FEW_OR_MANY = (Step(1, Colour.WATCH), Step(3, Colour.BAD))
+
+
+def pods_with(signs: tuple[Sign, ...], title: str, description: str) -> Panel:
+    """The pods with most signs, and the values of those from their limits on."""
+    counted = topk(_ROWS, _counted(signs, _NO_POD) > 0)
+    return Panel(
+        title=title,
+        description=description,
+        form=Form.TABLE,
+        queries=(
+            Query(counted, "Signs", Show.COUNT, _FEW_OR_MANY),
+            *(sign.column(topk(_ROWS, sign.expr >= sign.watch)) for sign in signs),
+        ),
+        links=(TO_NODE, TO_POD),
+        width=24,
+        height=9,
+    )
+
+
+PODS_IN_TROUBLE = pods_with(
+    _OF_PODS,
+    "Pods in trouble now",
+    "Pods by number of signs; an empty cell is below its limit. Sent again: share of TCP segments. "
     "Refused: connection requests lost at listening sockets. Accept queue: use of the fullest. Failed or reset: "
     "connections. Not closed: connections in close-wait. UDP lost: datagrams that found a socket's queue full.",
-    form=Form.TABLE,
-    queries=(
-        Query(topk(_ROWS, _PODS_SIGNS > 0), "Signs", Show.COUNT, (Step(1, Colour.WATCH), Step(3, Colour.BAD))),
-        *(sign.column(topk(_ROWS, sign.expr >= sign.watch)) for sign in _OF_PODS),
-    ),
-    links=(TO_NODE, TO_POD),
-    width=24,
-    height=9,
 )
 NODES_IN_TROUBLE = Panel(
     title="Nodes",
@@ -96,7 +130,7 @@ NODES_IN_TROUBLE = Panel(
     "silent: addresses that nobody answers for.",
     form=Form.TABLE,
     queries=(
-        Query(_NODES_SIGNS, "Signs", Show.COUNT, (Step(1, Colour.WATCH), Step(3, Colour.BAD))),
+        Query(_counted(_OF_NODES, _NO_NODE), "Signs", Show.COUNT, _FEW_OR_MANY),
         *(sign.column(sign.expr) for sign in _OF_NODES),
     ),
     links=(TO_NODE,),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_nodes
-from dashboards.views import label_of, share, topic
+from dashboards.views import label_of, share, spread, topic
 from exporter.probes import softirq, softnet
 
+_WAITS = (Step(0.01, Colour.WATCH), Step(0.1, Colour.BAD))
 _TYPE = (label_of(softirq.SCHED_SLOW, "softirq_type"),)
 
 SUBJECT = Subject(
@@ -57,6 +58,12 @@ SUBJECT = Subject(
             softnet.PROCESSED,
             (Step(0.0001, Colour.WATCH), Step(0.001, Colour.BAD)),
         ),
+        *spread(
+            softirq.SCHEDULE_SECONDS,
+            "Waits of soft interrupts",
+            "Time from the raise of a network's soft interrupt until it runs.",
+            *_WAITS,
+        ),
         topic(
             "Time soft interrupts wait and run",
             "What 99% of the network's soft interrupts stay below, between raise and start and between start and end. "
@@ -64,7 +71,7 @@ SUBJECT = Subject(
             (softirq.SCHEDULE_SECONDS, "waiting"),
             (softirq.EXECUTE_SECONDS, "running"),
             keep=_TYPE,
-            steps=(Step(0.01, Colour.WATCH), Step(0.1, Colour.BAD)),
+            steps=_WAITS,
         ),
         topic(
             "Slow soft interrupts",

@@ -60,6 +60,7 @@ class Matcher:
 
 
 HOST = Matcher(Identity.POD, "=", "")  # the node's own series
+BOUND = Label(name="le", help="Upper bound of a histogram's bucket.")  # a label of its series, not of its declaration
 PODS = Matcher(Identity.POD, "!=", "")  # all but the node's own
 
 
@@ -196,6 +197,19 @@ def quantile(share: float, metric: Metric, *matchers: Matcher, by: tuple[LabelKe
         return f"histogram_quantile({_number(share)}, sum by ({labels}) (rate({buckets})))"
 
     return Expr(write, frozenset(by), (metric,))
+
+
+def buckets(metric: Metric, *matchers: Matcher, window: str = "") -> Expr:
+    """Observations per second in each bucket of a histogram, cumulative as Prometheus keeps them, by upper bound."""
+    if metric.kind is not Kind.HISTOGRAM:
+        raise DeclarationError(f"{metric.probe}.{metric.name} is a {metric.kind.value}, buckets need a histogram")
+    _require(_selector(metric, matchers), (), "buckets")
+
+    def write(rendering: Rendering) -> str:
+        selected = _select(metric, matchers, rendering, "_bucket")
+        return f"sum by (le) (rate({selected}[{window or rendering.window}]))"
+
+    return Expr(write, frozenset({BOUND}), (metric,), bare=True)
 
 
 def total(expr: Expr, *by: LabelKey) -> Expr:

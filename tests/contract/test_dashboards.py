@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 Board = dict[str, Any]
 Panel = dict[str, Any]
 
-DESCRIBED = {"stat", "singlestat", "graph", "table", "timeseries", "gauge", "bargauge", "state-timeline"}
+DESCRIBED = {
+    "stat",
+    "singlestat",
+    "graph",
+    "table",
+    "timeseries",
+    "gauge",
+    "bargauge",
+    "heatmap",
+    "nodeGraph",
+    "state-timeline",
+}
 # Unit ids present in @grafana/data 7.5, 8.4 and 13.2; any other is drawn as a bare suffix by one of them.
 UNITS = {
     "Bps", "bytes", "cps", "dateTimeFromNow", "locale", "ms", "none", "ops", "percentunit", "pps", "reqps", "s",
@@ -32,8 +43,8 @@ UNITS = {
 }  # fmt: skip
 SOURCES = ({"type": "prometheus", "uid": "${datasource}"}, "$datasource")
 WINDOWS = {"modern": "$__rate_interval", "legacy": "$interval"}
-LEGACY_TYPES = {"graph", "singlestat", "table", "bargauge", "text", "row"}
-MODERN_TYPES = {"timeseries", "stat", "table", "bargauge", "state-timeline", "text", "row"}
+LEGACY_TYPES = {"graph", "heatmap", "singlestat", "table", "bargauge", "text", "row"}
+MODERN_TYPES = {"timeseries", "heatmap", "nodeGraph", "stat", "table", "bargauge", "state-timeline", "text", "row"}
 
 
 @cache
@@ -104,6 +115,8 @@ def selectors(expr: str) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
 def unit(panel: Panel) -> str:
     if panel["type"] == "graph":
         return str(panel["yaxes"][0]["format"])
+    if panel["type"] == "heatmap":
+        return str(panel["yAxis"]["format"])
     return str(panel["format"] if panel["type"] == "singlestat" else panel["fieldConfig"]["defaults"]["unit"])
 
 
@@ -189,7 +202,7 @@ class TestBeyondTheRules:
         board = load(naming, path)
         defined = {variable["name"] for variable in board["templating"]["list"]}
         text = json.dumps([board["panels"], board["templating"]["list"]])
-        used = {name for name in re.findall(r"\$\{?(\w+)", text) if not name.startswith("__")}
+        used = {name for name in re.findall(r"\$\{?([^\W\d]\w*)", text) if not name.startswith("__")}
         assert used == defined
 
     def test_no_node_wide_number_is_filtered_by_pod(self, naming: Naming, path: str) -> None:
@@ -248,8 +261,8 @@ def _cells(place: dict[str, int]) -> Iterator[tuple[int, int]]:
 
 
 def neutral(board: Board) -> list[Any]:
-    """What a reader sees, whichever generation draws it."""
-    return [_neutral(panel) for panel in panels(board)]
+    """What a reader sees, whichever generation draws it; the older one knows no node graph."""
+    return [_neutral(panel) for panel in panels(board) if panel["type"] != "nodeGraph"]
 
 
 def _neutral(panel: Panel) -> Any:  # noqa: ANN401 - a nested tuple
@@ -265,6 +278,8 @@ def _neutral(panel: Panel) -> Any:  # noqa: ANN401 - a nested tuple
 def _steps(panel: Panel) -> list[float]:
     if panel["type"] == "graph":
         return [step["value"] for step in panel["thresholds"]]
+    if panel["type"] == "heatmap":
+        return []
     if panel["type"] == "singlestat":
         return [float(step) for step in panel["thresholds"].split(",") if step]
     return [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1:]]

