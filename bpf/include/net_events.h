@@ -20,6 +20,7 @@
 
 struct net_event {
 	__u64 time; /* ns, bpf_ktime_get_ns */
+	netns_cookie cookie; /* 0 where the namespace is not known */
 	__u64 place; /* address in the kernel's code where it happened; 0 where it does not say */
 	__u8 src[16]; /* IPv4 as ::ffff:a.b.c.d */
 	__u8 dst[16];
@@ -52,7 +53,10 @@ DESCRIBED(struct traced_net_event);
 
 static __always_inline void event_in(struct net_event *event, struct net *net)
 {
-	event->netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
+	if (!net)
+		return;
+	event->cookie = known_cookie(net);
+	event->netns = BPF_CORE_READ(net, ns.inum);
 }
 
 static __always_inline void event_device(struct net_event *event, struct net_device *dev)

@@ -7,19 +7,20 @@
 #define TASK_EVENTS_H
 
 #include "event_stacks.h"
-#include "types.h"
-#include <bpf/bpf_core_read.h>
+#include "netns_cookie.h"
 
 #define PF_KTHREAD 0x00200000 /* linux/sched.h */
 
 struct event_task {
-	netns_ino netns; /* 0 for the kernel's own threads, which work for anybody */
+	netns_cookie cookie; /* this and the inode: 0 for the kernel's own threads, which work for anybody */
+	netns_ino netns;
 	__u32 pid;
 	__u8 command[16];
 };
 
 struct task_event {
 	__u64 time; /* ns, bpf_ktime_get_ns */
+	netns_cookie cookie;
 	__u64 took; /* ns */
 	__u64 waited; /* ns of these, until it began */
 	__u64 place; /* the probe's own, such as the sector of a disk */
@@ -46,15 +47,22 @@ DESCRIBED(struct traced_task_event);
 static __always_inline void note_task(struct event_task *task)
 {
 	struct task_struct *current = (void *)bpf_get_current_task();
+	struct net *net;
 
 	task->pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(task->command, sizeof(task->command));
-	if (!(BPF_CORE_READ(current, flags) & PF_KTHREAD))
-		task->netns = BPF_CORE_READ(current, nsproxy, net_ns, ns.inum);
+	if (BPF_CORE_READ(current, flags) & PF_KTHREAD)
+		return;
+	net = checked_netns(BPF_CORE_READ(current, nsproxy, net_ns)); /* a process that is ending has none any more */
+	if (net) {
+		task->cookie = known_cookie(net);
+		task->netns = BPF_CORE_READ(net, ns.inum);
+	}
 }
 
 static __always_inline void event_of_task(struct task_event *event, const struct event_task *task)
 {
+	event->cookie = task->cookie;
 	event->netns = task->netns;
 	event->pid = task->pid;
 	__builtin_memcpy(event->command, task->command, sizeof(event->command));

@@ -35,6 +35,7 @@ class NetEvent(NamedTuple):
 
     Args:
         time: ns, of the monotonic clock.
+        cookie: of the namespace; 0 where it is not known.
         place: address in the kernel's code where it happened; 0 where it does not say.
         src: source or local address, IPv4 as ::ffff:a.b.c.d.
         dst: destination or remote address.
@@ -57,6 +58,7 @@ class NetEvent(NamedTuple):
     """
 
     time: int
+    cookie: int
     place: int
     src: bytes
     dst: bytes
@@ -114,7 +116,8 @@ class NetEvents(EventRing[NetEvent]):
             told = tell(one)
             if told is None:
                 return None
-            return Event(told[0], one.time + ahead, one.netns, connection(one), told[1], _from(one.place, stack))
+            ends, where = connection(one), _from(one.place, stack)
+            return Event(told[0], one.time + ahead, one.netns, ends, told[1], where, one.cookie)
 
         super().__init__(bpf, "net_event", NetEvent, made)
 

@@ -24,6 +24,7 @@ class TaskEvent(NamedTuple):
 
     Args:
         time: ns, of the monotonic clock, when it ended.
+        cookie: of its namespace; 0 of the kernel's own threads.
         took: ns.
         waited: ns of these, until it began.
         place: as the probe says.
@@ -38,6 +39,7 @@ class TaskEvent(NamedTuple):
     """
 
     time: int
+    cookie: int
     took: int
     waited: int
     place: int

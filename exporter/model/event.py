@@ -96,6 +96,7 @@ class Event(NamedTuple):
         connection: whose packet or connection; None where there is none.
         values: of the type's fields, in their order; an empty text where one is not known.
         stack: return addresses in the kernel, innermost first; unless asked for, at most the place where it happened.
+        cookie: of the network namespace, which no other ever gets, as its inode may; 0 where that alone is known.
     """
 
     type: EventType
@@ -104,6 +105,7 @@ class Event(NamedTuple):
     connection: Connection | None = None
     values: tuple[str | int, ...] = ()
     stack: tuple[int, ...] = ()
+    cookie: int = 0
 
 
 @dataclass(frozen=True, slots=True)

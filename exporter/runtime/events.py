@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from exporter import registry
+from exporter.bpf.netns_list import NetnsList
 from exporter.bpf.stacks import Stacks
 from exporter.errors import CollectError, StartError, UsageError
 from exporter.runtime.attempt import attempt
@@ -59,9 +60,11 @@ class Events:
         self.naming = config.naming
         self._config = config
         self._node = env.node
+        self._owners = owners
         self._sources: dict[str, tuple[object, EventSource | CollectError]] = {}  # with the probe that has it
         self._types: list[EventType] = []
         self._ask(probes)
+        self._netns = _listing(env, owners)
         self._naming = Naming(env, owners, Stacks(), discover)
         self._bus: Bus | None = None
         self._loop: EventLoop | None = None
@@ -185,6 +188,19 @@ class Events:
             self._bus.close()
         self._loop = self._bus = None
         self._naming.close()
+        self._owners.list_by(dict)
+        if self._netns is not None:
+            self._netns.close()
+
+
+def _listing(env: Env, owners: Owners) -> NetnsList | None:
+    """What tells `owners` the cookies of namespaces; without it, events that have one are told without a pod."""
+    made = attempt(NetnsList, env.sys)
+    if isinstance(made, CollectError):
+        log.warning("events   without names of pods where they are from a program: %s", made)
+        return None
+    owners.list_by(made.read)
+    return made
 
 
 def _names(kind: str) -> Iterator[str]:

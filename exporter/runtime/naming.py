@@ -14,7 +14,7 @@ from exporter.sources import addresses, links
 from exporter.sources.netns import Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 
     from exporter.bpf.stacks import Stacks
     from exporter.model.event import Address, Event
@@ -83,17 +83,18 @@ class Naming:
         self._stacks = stacks
         self._discover = discover
         self._clock = clock
-        self._strangers: dict[int, float] = {}  # namespaces that were not found, until when they are not looked for
+        # Namespaces that were not found, by inode and cookie: until when they are not looked for.
+        self._strangers: dict[tuple[int, int], float] = {}
         self._next_look = 0.0
 
     def __call__(self, events: Sequence[Event]) -> list[Named]:
         """Name them."""
-        self._look_for({event.netns for event in events if event.netns})
+        self._look_for({(event.netns, event.cookie) for event in events if event.netns})
         functions = self._stacks.named(event.stack for event in events if event.stack)
         return [self._named(event, functions) for event in events]
 
     def _named(self, event: Event, functions: Mapping[int, str]) -> Named:
-        pod = self._owners.pod(event.netns) if event.netns else None
+        pod = self._owners.pod(event.netns, event.cookie) if event.netns else None
         source = destination = NOBODY
         connection = event.connection
         if connection is not None:
@@ -108,24 +109,26 @@ class Naming:
             return NOBODY if pod is None else self._owners.inside(pod)
         return NOBODY if packed.startswith(_LINK_LOCAL) or not any(packed) else self._owners.end(packed)
 
-    def _look_for(self, inodes: Iterable[int]) -> None:
-        """Find namespaces that have come since the last cycle."""
+    def _look_for(self, namespaces: Iterable[tuple[int, int]]) -> None:
+        """Find namespaces that have come since the last cycle, given by inode and cookie."""
         now = self._clock()
-        unknown = {
-            inode for inode in inodes if self._strangers.get(inode, 0.0) <= now and self._owners.pod(inode) is None
-        }
+        unknown = {each for each in namespaces if self._strangers.get(each, 0.0) <= now and not self._owners.pod(*each)}
         if not unknown or now < self._next_look:
             return
-        found = attempt(self._discover, self._env)
-        if not isinstance(found, CollectError):
-            new = [ref for ref in found if ref.pod.netns in unknown]
-            attempt(self._meet, new[:_MOST_NEW])
-            unknown -= {ref.pod.netns for ref in new}
+        attempt(self._look, {inode for inode, _ in unknown})
         if len(self._strangers) > _MOST_STRANGERS:
             self._strangers.clear()
-        self._strangers |= dict.fromkeys(unknown, now + _RETRY_SECONDS)
+        strangers = (each for each in unknown if self._owners.pod(*each) is None)
+        self._strangers |= dict.fromkeys(strangers, now + _RETRY_SECONDS)
         done = self._clock()
         self._next_look = done + _SHARE * (done - now)
+
+    def _look(self, inodes: Container[int]) -> None:
+        since = self._owners.listed()
+        refs = self._discover(self._env)
+        self._owners.found((ref.pod for ref in refs if ref is refs[0] or ref.pod.netns != refs[0].pod.netns), since)
+        new = [ref for ref in refs if ref.pod.netns in inodes and self._owners.pod(ref.pod.netns) != ref.pod]
+        self._meet(new[:_MOST_NEW])
 
     def _meet(self, refs: Collection[NetnsRef]) -> None:
         """Take over new namespaces, with their addresses where they can be had."""

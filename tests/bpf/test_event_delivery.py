@@ -154,3 +154,37 @@ def test_the_last_reset_of_a_pod_is_told_with_its_name(make_netns: Callable[[], 
         run("ip", "netns", "delete", name)
         last = _until(lambda: told(82), lambda found: len(found) >= 2)  # sent and received
     assert [(each["pod"], each["src_pod"], each["dst_pod"]) for each in last] == [(name, name, name)] * 2
+
+
+@pytest.mark.usefixtures("as_root")
+def test_a_pod_is_not_taken_for_the_one_whose_inode_it_got(make_netns: Callable[[], Namespace], tmp_path: Path) -> None:
+    """It comes before the next cycle, so that only the cookie tells the two apart."""
+    file = tmp_path / "events.log"
+    config = tmp_path / "config.yaml"
+    event = {"port": 0, "probes": ["tcpreset"], "sinks": [{"name": "file", "args": {"path": str(file)}}]}
+    config.write_text(yaml.safe_dump({"metrics": {"probes": ["tcp"], "interval": 60}, "event": event}))
+    first = make_netns()
+    first.run("ip", "link", "set", "lo", "up")
+    inode, name = first.pod.netns, first.pod.name
+
+    def told() -> list[str]:
+        """Pods of what happened under the inode."""
+        labels = [one["labels"] for one in _records(file) if one.get("netns") == inode]
+        return [next((each["value"] for each in one if each["name"] == "pod"), "") for one in labels]
+
+    with daemon("--config", str(config)) as exporter:
+        exporter.wait_until_serving()
+        _refused(first, socket.AF_INET, ("127.0.0.1", "127.0.0.1"), 81)
+        before = _until(told, lambda found: len(found) >= 2)
+        run("ip", "netns", "delete", name)
+        heir = _until(make_netns, lambda made: made.pod.netns == inode)
+        assert heir.pod.netns == inode
+        heir.run("ip", "link", "set", "lo", "up")
+
+        def connect_and_look() -> list[str]:
+            _refused(heir, socket.AF_INET, ("127.0.0.1", "127.0.0.1"), 81)
+            return told()[len(before) :]
+
+        after = _until(connect_and_look, lambda found: heir.pod.name in found)
+    assert set(before) == {name}
+    assert set(after) in ({heir.pod.name}, {heir.pod.name, ""})

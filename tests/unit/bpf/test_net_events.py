@@ -34,6 +34,7 @@ MAPPED = bytes(10) + b"\xff\xff"
 PLACE = 0xFFFFFFFF81000042
 RECORD = NetEvent(
     time=1_000,
+    cookie=77,
     place=PLACE,
     src=MAPPED + socket.inet_aton("192.0.2.7"),
     dst=MAPPED + socket.inet_aton("192.0.2.9"),
@@ -98,7 +99,7 @@ def events_of(*records: bytes, tell: Tell = lambda one: (TYPE, (one.state_name, 
 
 def test_every_object_has_the_same_record(record_layout: Layout[NetEvent]) -> None:
     assert record_layout.unpack(record_layout.pack(RECORD)) == RECORD
-    assert record_layout.size == 120
+    assert record_layout.size == 128
 
 
 def packed(one: NetEvent, *stack: int) -> bytes:
@@ -118,6 +119,7 @@ def test_a_record_becomes_an_event_of_wall_clock_time_with_names() -> None:
         Connection("TCP", ip_address("192.0.2.7"), 443, ip_address("192.0.2.9"), 33488),
         ("TCP_ESTABLISHED", "eth0"),
         (PLACE,),
+        77,
     )
 
 

@@ -73,6 +73,20 @@ def test_whoever_has_an_inode_now_is_told_and_not_whoever_had_it(owners: Owners)
     assert owners.pod(101) == successor
 
 
+def test_a_cookie_is_told_only_of_who_had_the_inode_all_the_time(owners: Owners, clock: _Clock) -> None:
+    live = {5: 1, 6: 101}
+    owners.list_by(lambda: dict(live))
+    owners.now_are((HOST, WEB))
+    assert (owners.pod(1, 5), owners.pod(101, 6), owners.pod(101, 7)) == (HOST, WEB, None)
+    live = {5: 1, 7: 101, 8: 102}
+    owners.now_are((HOST, WEB, DB))  # found before their namespaces ended and others came
+    assert (owners.pod(101, 6), owners.pod(101, 7), owners.pod(102, 8)) == (WEB, None, None)
+    owners.now_are((HOST, DB))
+    assert (owners.pod(101, 7), owners.pod(102, 8)) == (None, DB)
+    clock.now += REMEMBERED_SECONDS + 1
+    assert owners.pod(101, 6) is None
+
+
 @pytest.mark.parametrize(("web", "node"), [("10.0.0.7", "192.0.2.1"), ("2001:db8::7", "2001:db8::1")])
 def test_an_address_has_its_pod_or_node_and_all_others_are_external(owners: Owners, web: str, node: str) -> None:
     owners.addresses_are({HOST: [_mapped(node)], WEB: [_mapped(web)]})

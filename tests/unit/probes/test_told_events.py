@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 DROPS = Reasons({"SKB_DROP_REASON_NO_SOCKET": 3}, ("SKB_DROP_REASON_",))
 UNTOLD = Reasons({}, ())
 RECORD = NetEvent(
-    time=1, place=2, src=bytes(16), dst=bytes(16), device=b"eth0".ljust(16, b"\0"),
+    time=1, cookie=9, place=2, src=bytes(16), dst=bytes(16), device=b"eth0".ljust(16, b"\0"),
     command=b"curl".ljust(16, b"\0"), netns=7, reason=3, amount=4, span=5,
     sport=1, dport=2, protocol=6, ends=1, kind=0, state=1, detail=0, latency=0, cpu=0, pid=42,
 )  # fmt: skip
 TASK = TaskEvent(
-    time=1, took=1, waited=0, place=0, device=b"eth1".ljust(32, b"\0"), command=b"ip".ljust(16, b"\0"), netns=7, pid=42,
-    cpu=3, amount=0, kind=0, detail=0,
+    time=1, cookie=9, took=1, waited=0, place=0, device=b"eth1".ljust(32, b"\0"), command=b"ip".ljust(16, b"\0"),
+    netns=7, pid=42, cpu=3, amount=0, kind=0, detail=0,
 )  # fmt: skip
 
 

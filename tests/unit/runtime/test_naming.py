@@ -3,12 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from exporter.bpf.stacks import Stacks
 from exporter.bpf.symbols import Symbol
 from exporter.errors import SourceError
 from exporter.identity.recent import Owners
 from exporter.model.event import Connection, Event, Named
-from exporter.model.pod import NetnsRef
+from exporter.model.pod import NetnsRef, Pod
 from exporter.model.snapshot import Status
 from exporter.runtime import naming
 from exporter.runtime.collector import Collector, RunningProbe
@@ -21,8 +23,6 @@ from tests.unit.runtime.worlds import HOST, POD_A, POD_B, world
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    import pytest
 
     from exporter.model.probe import Env
 
@@ -119,6 +119,51 @@ def test_looking_takes_a_part_of_the_time_at_most(tmp_path: Path) -> None:
     here.now += 0.51
     here.one(911)
     assert here.looks == 2
+
+
+def test_a_pod_that_got_the_inode_of_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    here = _World(tmp_path)
+    live = {1: HOST.netns, 7: POD_A.netns}
+    here.owners.list_by(lambda: dict(live))
+    here.owners.now_are(ref.pod for ref in here.refs)
+    assert here.one(cookie=7).pod == POD_A
+    del live[7]
+    live[8] = POD_A.netns
+    here.takes = 0.1
+    heir = Pod("shop", "heir", POD_A.netns)
+    assert (here.one(cookie=8).pod, here.looks) == (POD_A, 1)  # so says who looked, when nobody else had the inode
+    here.refs = (NetnsRef(HOST), NetnsRef(heir))
+    live[9] = live.pop(8)
+    assert (here.one(cookie=9).pod, here.looks) == (None, 1)  # it is too early to look again
+    here.now += 5
+    assert here.one(cookie=9, connection=tcp("127.0.0.1", 1, "127.0.0.1", 2)).source["pod"] == "heir"
+    assert here.one(cookie=7).pod == POD_A  # the last events of who had it before
+
+
+def test_a_namespace_that_came_while_pods_were_looked_for_has_no_name_yet(tmp_path: Path) -> None:
+    here = _World(tmp_path)
+    live = {1: HOST.netns, 7: POD_A.netns}
+    here.owners.list_by(lambda: dict(live))
+
+    def discover(_: Env) -> tuple[NetnsRef, ...]:
+        live[8] = live.pop(7)
+        return here.refs
+
+    naming = Naming(here.env, here.owners, Stacks(_Symbols), discover, lambda: here.now)
+    assert naming([Event(RESET, TIME, POD_A.netns, cookie=7)])[0].pod is None
+    assert naming([Event(RESET, TIME, HOST.netns, cookie=1)])[0].pod == HOST
+
+
+def test_namespaces_that_cannot_be_listed_cost_the_name_only(tmp_path: Path) -> None:
+    here = _World(tmp_path)
+
+    def fail() -> dict[int, int]:
+        raise SourceError("list of network namespaces in the kernel", "its end")
+
+    with pytest.raises(SourceError):
+        here.owners.list_by(fail)
+    assert here.one(cookie=7).pod is None
+    assert here.one().pod == POD_A
 
 
 def test_a_tree_that_cannot_be_listed_costs_the_name_only(tmp_path: Path) -> None:
