@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import alerts
 import dashboards
+import dashboards.loki
 import docs
 import scrape
 import scrape.helm
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
     package.__name__.rpartition(".")[2]: package.files
-    for package in (dashboards, scrape, arms, alerts, docs, scrape.kubernetes, scrape.helm)
+    for package in (dashboards, scrape, arms, alerts, docs, scrape.kubernetes, scrape.helm, dashboards.loki)
 }
 # Imported when named: the clients are slow to import, and some are optional.
 PUSHES = {

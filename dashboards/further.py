@@ -107,4 +107,5 @@ def _with_rows(board: Board, rows: list[Row]) -> Board:
         rows=(*board.rows, *rows),
         probes=board.probes,
         refresh=board.refresh,
+        tags=board.tags,
     )

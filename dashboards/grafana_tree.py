@@ -13,7 +13,7 @@ from grafanalib import core
 from grafanalib._gen import DashboardEncoder
 
 from dashboards import grid, node_graph, variables
-from dashboards.panel import PREFIX, Form, panel_id, row_id
+from dashboards.panel import COMPLAINT, PREFIX, Form, panel_id, row_id
 from dashboards.units import Show
 from exporter.model.metric import Identity, Naming
 from exporter.model.promql import Rendering
@@ -78,13 +78,13 @@ class Tree:
             title=board.title,
             description=board.description,
             uid=board.uid,
-            tags=[TAG],
+            tags=[TAG, *board.tags],
             timezone="browser",
             editable=False,
             graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
             refresh=board.refresh,
             time=core.Time("now-1h", "now"),
-            links=[_menu()],
+            links=[_menu("By complaint", COMPLAINT), _menu("By subject", TAG)],
             templating=core.Templating(self._variables(board)),
             panels=panels,
         )
@@ -254,9 +254,9 @@ def _url(link: Link, style: Style, naming: Naming, *, of_row: bool) -> str:
     return f"/d/{PREFIX}{link.board}?{'&'.join([style.keep, *carried, '${__url_time_range}'])}"
 
 
-def _menu() -> core.DashboardLink:
+def _menu(title: str, tag: str) -> core.DashboardLink:
     return core.DashboardLink(
-        title="net-exporter", type="dashboards", tags=[TAG], asDropdown=True, includeVars=True, keepTime=True
+        title=title, type="dashboards", tags=[tag], asDropdown=True, includeVars=True, keepTime=True
     )
 
 

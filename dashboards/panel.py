@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,26}")  # with the prefix below at most 40, Grafana's limit for a uid
 PREFIX = "net-exporter-"
+COMPLAINT = "net-exporter-complaint"  # tag of boards that begin with what somebody complains of
 
 
 class Form(Enum):
@@ -195,6 +196,7 @@ class Board:
         rows: content from top to bottom.
         probes: whose metrics it must show all of; what no panel names ends in a row of further counters.
         refresh: how often it asks again.
+        tags: by which a menu finds it, besides that of all boards.
     """
 
     slug: str
@@ -203,6 +205,7 @@ class Board:
     rows: tuple[Row, ...]
     probes: tuple[str, ...] = ()
     refresh: str = "30s"
+    tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises DeclarationError on a slug that makes no uid, or titles that make no distinct panel ids."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dashboards.boards.signs import Sign, pods_with
-from dashboards.panel import Board, Form, Panel, Row
+from dashboards.panel import COMPLAINT, Board, Form, Panel, Row
 from dashboards.views import PODS
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dashboards.suspect import Suspect
     from dashboards.views import Topic
 
-_WIDTHS = {1: 24, 2: 12, 3: 8, 4: 6}
+_WIDTH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,22 @@ class Scenario:
             title=f"net-exporter / {self.title}",
             description=self.description,
             rows=rows,
+            tags=(COMPLAINT,),
         )
 
     def _symptom(self) -> tuple[Panel, ...]:
-        width = _WIDTHS[len(self.symptoms) + 1]
-        drawn = (replace(topic.panel(PODS), width=width, height=9) for topic in self.symptoms)
-        return (self._reading(width), *drawn)
+        width = _WIDTH // len(self.symptoms)
+        drawn = (replace(topic.panel(PODS), width=width) for topic in self.symptoms)
+        return (self._reading(), *drawn)
 
-    def _reading(self, width: int) -> Panel:
+    def _reading(self) -> Panel:
         return Panel(
             title="How to read this",
             description="How to tell the causes apart.",
             form=Form.TEXT,
             text=self.text,
-            width=width,
-            height=9,
+            width=_WIDTH,
+            height=6,
         )
 
     def _where(self, suspects: list[Suspect]) -> Panel:

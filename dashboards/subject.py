@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboards import units
+from dashboards import optional, units
 from dashboards.panel import Board, Form, Panel, Query, Row
 from dashboards.views import NODES, PODS, SHOWN, TO_NODE, TO_POD, Topic
 from exporter.model.metric import Kind
@@ -44,17 +44,17 @@ class Subject:
     rarer: tuple[Topic, ...] = ()
     rarer_title: str = "Rarer"
 
-    def board(self, optional: AbstractSet[str]) -> Board:
-        """Its own dashboard: tables, pods, nodes; collapsed what is rare and what `optional` probes would add."""
+    def board(self, probes: AbstractSet[str]) -> Board:
+        """Its own dashboard: tables, pods, nodes; collapsed what is rare and what `probes`, off by default, add."""
         nodes, pods = _panels(self.topics, NODES), _panels(self.topics, PODS)
         rows = (
-            Row("Who has most of it", _running(self.tables, optional)),
-            Row(PODS.title, _running(pods, optional)),
-            Row(NODES.title, _running(nodes, optional)),
+            Row("Who has most of it", _running(self.tables, probes)),
+            Row(PODS.title, _running(pods, probes)),
+            Row(NODES.title, _running(nodes, probes)),
             Row(f"Pods: {self.rarer_title.lower()}", _panels(self.rarer, PODS), collapsed=True),
             Row(f"Nodes: {self.rarer_title.lower()}", _panels(self.rarer, NODES), collapsed=True),
-            Row("Nodes: off by default", _switched_off(nodes, optional), collapsed=True),
-            Row("Pods: off by default", _switched_off((*self.tables, *pods), optional), collapsed=True),
+            Row("Nodes: off by default", _switched_off(nodes, probes), collapsed=True),
+            Row("Pods: off by default", _switched_off((*self.tables, *pods), probes), collapsed=True),
         )
         return Board(
             slug=self.slug,
@@ -64,10 +64,10 @@ class Subject:
             probes=self.probes,
         )
 
-    def rows(self, view: View, optional: AbstractSet[str], *, collapsed: bool) -> tuple[Row, ...]:
-        """Its rows on the board of a node or a pod, without `optional` probes; none where nothing is left."""
+    def rows(self, view: View, probes: AbstractSet[str], *, collapsed: bool) -> tuple[Row, ...]:
+        """Its rows on the board of a node or a pod, without what `probes` measure; none where nothing is left."""
         rows = (
-            Row(self.title, _running(_panels(self.topics, view), optional), collapsed),
+            Row(self.title, _running(_panels(self.topics, view), probes), collapsed),
             Row(f"{self.title}: {self.rarer_title.lower()}", _panels(self.rarer, view), collapsed=True),
         )
         return tuple(row for row in rows if row.panels)
@@ -77,20 +77,25 @@ def _panels(topics: tuple[Topic, ...], view: View) -> tuple[Panel, ...]:
     return tuple(topic.panel(view) for topic in topics if view is NODES or topic.per_pod())
 
 
-def _running(panels: tuple[Panel, ...], optional: AbstractSet[str]) -> tuple[Panel, ...]:
-    return tuple(panel for panel in panels if not _needs(panel, optional))
+def _running(panels: tuple[Panel, ...], probes: AbstractSet[str]) -> tuple[Panel, ...]:
+    return tuple(panel for panel in panels if not optional.needed(panel.metrics, probes))
 
 
-def _switched_off(panels: tuple[Panel, ...], optional: AbstractSet[str]) -> tuple[Panel, ...]:
-    return tuple(
-        replace(panel, description=f"{panel.description} Empty until the probe {' and '.join(needed)} is switched on.")
-        for panel in panels
-        if (needed := _needs(panel, optional))
+def _switched_off(panels: tuple[Panel, ...], probes: AbstractSet[str]) -> tuple[Panel, ...]:
+    """The panels that need any of the probes, below how to switch them on."""
+    found = tuple(panel for panel in panels if optional.needed(panel.metrics, probes))
+    return (_how(found, probes), *found) if found else ()
+
+
+def _how(panels: tuple[Panel, ...], probes: AbstractSet[str]) -> Panel:
+    return Panel(
+        title="Empty until switched on",
+        description="How to have the numbers of this row.",
+        form=Form.TEXT,
+        text=optional.switch_on(optional.needed((metric for panel in panels for metric in panel.metrics), probes)),
+        width=24,
+        height=3,
     )
-
-
-def _needs(panel: Panel, optional: AbstractSet[str]) -> list[str]:
-    return sorted({metric.probe for metric in panel.metrics} & optional)
 
 
 def worst_pods(metric: Metric, title: str, description: str, *steps: Step) -> Panel:

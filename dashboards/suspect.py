@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerts import LINKS
-from alerts.model import Severity
-from dashboards.panel import Colour, Form, Link, Panel, Query, Step
+from dashboards import optional
+from dashboards.limits import limits
+from dashboards.panel import Colour, Form, Link, Panel, Query
 from dashboards.views import HOSTS, NODES, PODS, TO_NODE, TO_POD
 from exporter.errors import DeclarationError
 from exporter.model.metric import Identity
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from alerts.model import AlertRule
+    from dashboards.panel import Step
     from dashboards.units import Show
     from dashboards.views import View
     from exporter.model.metric import Metric
 
-_HEIGHT = 12  # of a row: what its words need
+_HEIGHT = 14  # of a row: what its words need
 _WORDS_WIDTH = 8
-_COLOURS = {Severity.CRITICAL: Colour.BAD, Severity.WARNING: Colour.WATCH, Severity.INFO: Colour.WATCH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +56,16 @@ class Suspect:
     @property
     def steps(self) -> tuple[Step, ...]:
         """Where its alerts fire."""
-        return tuple(Step(_limit(rule, self.window), _COLOURS[rule.severity]) for rule in self.rules)
+        return limits(*self.rules, window=self.window)
 
     @property
     def per_pod(self) -> bool:
         """Whether pods have the number, or only nodes."""
         return all(PODS.has(metric) for metric in self._metrics)
 
-    def needs(self, optional: AbstractSet[str]) -> list[str]:
-        """Probes of those named that it takes."""
-        return sorted({metric.probe for metric in self._metrics} & optional)
+    def needs(self, probes: AbstractSet[str]) -> list[str]:
+        """Those of the probes named that it takes."""
+        return optional.needed(self._metrics, probes)
 
     def tile(self) -> Panel:
         """The worst of the pods selected and of the nodes themselves, in the colour that its alert gives it."""
@@ -103,7 +104,7 @@ class Suspect:
             title=f"{self.title}: what to do",
             description="What a rise means, how to tell causes apart and what to do.",
             form=Form.TEXT,
-            text="\n\n".join(filter(None, (_switch_on(needed), *self._advice()))),
+            text="\n\n".join((*([optional.switch_on(needed)] if needed else []), *self._advice())),
             width=_WORDS_WIDTH,
             height=_HEIGHT,
         )
@@ -145,22 +146,9 @@ def share(part: Expr, whole: Expr, rule: AlertRule, scale: float = 1) -> Expr:
     return (part * scale if scale != 1 else part) / clamp_min(whole, scale * least.value / limit.value)
 
 
-def _limit(rule: AlertRule, window: float) -> float:
-    """To three digits, which all that draws it can write; an alert without thresholds fires on a single one."""
-    return float(f"{(rule.thresholds[0].value if rule.thresholds else 1) / window:.3g}")
-
-
 def _legend(expr: Expr, view: View) -> str:
     own = sorted(key.name for key in expr.labels if not isinstance(key, Identity))
     return " ".join((view.prefix, *(f"{{{name}}}" for name in own)))
-
-
-def _switch_on(probes: list[str]) -> str:
-    if not probes:
-        return ""
-    return (
-        f"**Off by default.** Name {' and '.join(f'`{probe}`' for probe in probes)} in `metrics.probes` to measure it."
-    )
 
 
 def _listed(lines: tuple[str, ...]) -> str:

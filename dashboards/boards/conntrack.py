@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from alerts.rules import node as rules
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_nodes, worst_pods
 from dashboards.units import Show
 from dashboards.views import Line, Topic, topic
 from exporter.probes import conntrack, conntrack_netns
 
-FILL_STEPS = (Step(0.75, Colour.WATCH), Step(0.9, Colour.BAD))
+FILL_STEPS = limits(rules.CONNTRACK_NEARLY_FULL, rules.CONNTRACK_FULL)
 
 FILL = Topic(
     "Connection table in use",
@@ -52,7 +54,7 @@ SUBJECT = Subject(
             "A rise of drops means a full table: raise net.netfilter.nf_conntrack_max.",
             (conntrack.DROP, "dropped"),
             (conntrack.ERROR, "malformed"),
-            steps=(Step(1, Colour.BAD),),
+            steps=limits(rules.CONNTRACK_DROPPING, window=300),
         ),
         topic(
             "Entries refused or thrown out",
@@ -62,7 +64,7 @@ SUBJECT = Subject(
             (conntrack.EARLY_DROP, "thrown out"),
             (conntrack.CHAIN_TOOLONG, "chain too long"),
             (conntrack.CLASH_RESOLVE, "race resolved without loss"),
-            steps=(Step(1, Colour.WATCH),),
+            steps=limits(rules.CONNTRACK_INSERT),
         ),
         topic(
             "Packets that fit no connection",

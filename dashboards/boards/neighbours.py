@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.rules import node as rules
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_pods
 from dashboards.units import Show
@@ -38,7 +40,7 @@ SUBJECT = Subject(
                     ),
                 ),
             ),
-            (Step(0.75, Colour.WATCH), Step(0.9, Colour.BAD)),
+            limits(rules.NEIGHBOURS_NEARLY_FULL),
             1.0,
         ),
         Topic(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from alerts.rules import node as node_rules
+from alerts.rules import tcp_path
 from dashboards.boards.exporter import CUT, DOWN, FAILING, HEALTH
 from dashboards.boards.signs import NODES_IN_TROUBLE, PODS_IN_TROUBLE
+from dashboards.limits import limits
 from dashboards.panel import Board, Colour, Form, Link, Panel, Query, Row, Step
 from dashboards.units import Show
 from dashboards.views import NODES, ON_NODE, PODS, TO_NODE
@@ -55,12 +58,11 @@ _WRONG_NOW = (
     CUT,
     _tile(
         "Segments sent again",
-        "Share of TCP segments sent again, over all nodes and pods. Above one in a hundred users feel it.",
+        "Share of TCP segments sent again, over all nodes and pods. Users feel it before the limit.",
         _TCP,
         _fleet(tcp.RETRANS_SEGS) / clamp_min(_fleet(tcp.OUT_SEGS), _IDLE),
         Show.SHARE,
-        Step(0.01, Colour.WATCH),
-        Step(0.05, Colour.BAD),
+        *limits(tcp_path.RETRANSMITS, tcp_path.RETRANSMITS_CRITICAL),
     ),
     _tile(
         "Connections refused",
@@ -95,8 +97,7 @@ _WRONG_NOW = (
         _CONNTRACK,
         aggregate("max", _FILL),
         Show.SHARE,
-        Step(0.75, Colour.WATCH),
-        Step(0.9, Colour.BAD),
+        *limits(node_rules.CONNTRACK_NEARLY_FULL, node_rules.CONNTRACK_FULL),
     ),
     _tile(
         "Connection table drops",
@@ -157,7 +158,7 @@ _FLEET = (
             ),
         ),
         unit=Show.SHARE,
-        steps=(Step(0.01, Colour.WATCH), Step(0.05, Colour.BAD)),
+        steps=limits(tcp_path.RETRANSMITS, tcp_path.RETRANSMITS_CRITICAL),
         links=(PODS.link,),
     ),
 )
@@ -169,7 +170,7 @@ _ABOUT = Panel(
     text="""\
 Read from top to bottom: a tile that is not green says **what** is wrong, the tables below say **where**.
 Click a tile for the board of its subject, or a pod or a node in the tables to see it by subject; the menu
-*net-exporter* above leads everywhere.
+*By subject* above leads everywhere, and *By complaint* to boards that begin with what somebody complains of.
 All of them keep the time range and the choices above.
 
 Numbers of the node itself carry an empty pod label. Node-wide numbers, such as the connection table, the receive path

@@ -7,6 +7,10 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
+from alerts import thresholds
+from alerts.rules import node as node_rules
+from alerts.rules import tcp_path, tcp_socket
+from dashboards.limits import limits
 from dashboards.panel import Colour, Form, Panel, Query, Step
 from dashboards.units import Show
 from dashboards.views import NODES, PODS, TO_NODE, TO_POD
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from dashboards.views import View
 
 _ROWS = 20
-_FEW = 10  # segments per second below which the share of those sent again is chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ def _sign(title: str, expr: Expr, unit: Show, watch: float, bad: float) -> Sign:
 
 
 def _sent_again(view: View) -> Sign:
-    share = view.rate(tcp.RETRANS_SEGS) / clamp_min(view.rate(tcp.OUT_SEGS), _FEW)
-    return _sign("Sent again", share, Show.SHARE, 0.01, 0.05)
+    share = view.rate(tcp.RETRANS_SEGS) / clamp_min(view.rate(tcp.OUT_SEGS), thresholds.SENT_SEGMENTS.value)
+    return Sign("Sent again", share, Show.SHARE, limits(tcp_path.RETRANSMITS, tcp_path.RETRANSMITS_CRITICAL))
 
 
 def _device_drops(view: View) -> Sign:
@@ -69,7 +72,7 @@ def _fill() -> Expr:
 _OF_PODS = (
     _sent_again(PODS),
     _sign("Refused", PODS.rate(tcpext.LISTEN_DROPS), Show.PER_SECOND, 0.01, 1),
-    _sign("Accept queue", PODS.now(listen.FULLEST_RATIO), Show.SHARE, 0.5, 0.9),
+    Sign("Accept queue", PODS.now(listen.FULLEST_RATIO), Show.SHARE, limits(tcp_socket.ACCEPT_QUEUE)),
     _sign("Failed or reset", PODS.rate(tcp.ATTEMPT_FAILS) + PODS.rate(tcp.ESTAB_RESETS), Show.PER_SECOND, 5, 50),
     _sign("Not closed", PODS.now(tcpsummary.CLOSE_WAIT), Show.COUNT, 100, 1000),
     _sign("UDP lost", PODS.rate(udp.RCVBUF_ERRORS) + PODS.rate(udp.SNDBUF_ERRORS), Show.PACKETS_PER_SECOND, 0.01, 1),
@@ -86,7 +89,7 @@ def _counted(signs: tuple[Sign, ...], none: Expr) -> Expr:
 
 _OF_NODES = (
     _sign("Pods in trouble", total(reaches(_counted(_OF_PODS, _NO_POD), 1), Identity.NODE), Show.COUNT, 1, 10),
-    _sign("Connection table", _fill(), Show.SHARE, 0.75, 0.9),
+    Sign("Connection table", _fill(), Show.SHARE, limits(node_rules.CONNTRACK_NEARLY_FULL, node_rules.CONNTRACK_FULL)),
     _sign("Table drops", NODES.rate(conntrack.DROP) + NODES.rate(conntrack.INSERT_FAILED), Show.PER_SECOND, 0.01, 1),
     _sign("Backlog drops", NODES.rate(softnet.DROPPED), Show.PACKETS_PER_SECOND, 0.01, 1),
     _device_drops(NODES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.rules import resources
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_pods
 from dashboards.units import Show
@@ -35,7 +37,7 @@ SUBJECT = Subject(
             "EADDRNOTAVAIL.",
             Show.SHARE,
             (Line("", lambda view: view.share(view.now(ports.BUSIEST), view.now(ports.RANGE))),),
-            (Step(0.7, Colour.WATCH), Step(0.9, Colour.BAD)),
+            limits(resources.PORTS),
             1.0,
         ),
         topic(

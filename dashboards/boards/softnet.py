@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.rules import node as rules
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_nodes
 from dashboards.views import label_of, share, spread, topic
@@ -42,7 +44,7 @@ SUBJECT = Subject(
             "Packets dropped because a processor's backlog was full. Raise net.core.netdev_max_backlog or spread the "
             "load with RPS or more device queues.",
             (softnet.DROPPED, "dropped"),
-            steps=(Step(1, Colour.BAD),),
+            steps=limits(rules.SOFTNET_DROPS, window=300),
         ),
         topic(
             "Receive loops cut short",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.rules import tcp_path, tcp_socket
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_pods
 from dashboards.views import share, topic
@@ -15,7 +17,7 @@ RETRANSMITTED = share(
     "peer, on all pods of a node at the node's link.",
     tcp.RETRANS_SEGS,
     tcp.OUT_SEGS,
-    (Step(0.01, Colour.WATCH), Step(0.05, Colour.BAD)),
+    limits(tcp_path.RETRANSMITS, tcp_path.RETRANSMITS_CRITICAL),
 )
 
 SUBJECT = Subject(
@@ -80,13 +82,13 @@ SUBJECT = Subject(
             "too slowly, or its backlog and net.core.somaxconn are too small.",
             (tcpext.LISTEN_DROPS, "lost"),
             (tcpext.LISTEN_OVERFLOWS, "accept queue full"),
-            steps=(Step(0.1, Colour.BAD),),
+            steps=limits(tcp_socket.LISTEN_OVERFLOW, window=300),
         ),
         topic(
             "Fullest accept queue",
             "Connections waiting in the fullest accept queue for each that it may hold. At 1 further ones are lost.",
             (listen.FULLEST_RATIO, ""),
-            steps=(Step(0.5, Colour.WATCH), Step(0.9, Colour.BAD)),
+            steps=limits(tcp_socket.ACCEPT_QUEUE),
         ),
         topic(
             "Accept queues",
@@ -156,7 +158,7 @@ SUBJECT = Subject(
             "slow down: see net.ipv4.tcp_mem.",
             (tcpext.TCP_MEMORY_PRESSURES, "pressure begun"),
             (tcpext.TCP_WQUEUE_TOO_BIG, "send queue too big"),
-            steps=(Step(0.01, Colour.WATCH),),
+            steps=limits(tcp_socket.MEMORY_PRESSURE, window=600),
         ),
         topic(
             "Time under memory pressure",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.rules import device as rules
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_pods
 from dashboards.units import Show
@@ -68,7 +70,7 @@ SUBJECT = Subject(
                 Line("receive", lambda view: view.share(view.rate(netdev.RX_DROPPED), view.rate(netdev.RX_PACKETS))),
                 Line("send", lambda view: view.share(view.rate(netdev.TX_DROPPED), view.rate(netdev.TX_PACKETS))),
             ),
-            (Step(0.001, Colour.WATCH), Step(0.01, Colour.BAD)),
+            limits(rules.DROPS),
         ),
     ),
     rarer_title="Queueing disciplines",

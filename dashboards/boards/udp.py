@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.rules import udp as rules
+from dashboards.limits import limits
 from dashboards.panel import Colour, Step
 from dashboards.subject import Subject, worst_pods
 from dashboards.views import share, topic
@@ -44,14 +46,14 @@ SUBJECT = Subject(
             "too small. Send: the device or its queue cannot keep up.",
             (udp.RCVBUF_ERRORS, "receive buffer full"),
             (udp.SNDBUF_ERRORS, "send buffer full"),
-            steps=(Step(1, Colour.BAD),),
+            steps=limits(rules.SEND_BUFFER),
         ),
         topic(
             "UDP datagrams to closed ports",
             "Datagrams for a port that nobody listens on. A rise means late DNS answers, a service that stopped, or a "
             "scan.",
             (udp.NO_PORTS, "no port"),
-            steps=(Step(1, Colour.WATCH),),
+            steps=limits(rules.NO_PORTS, window=900),
         ),
         topic(
             "UDP datagrams refused",
@@ -67,7 +69,7 @@ SUBJECT = Subject(
             "Receive errors for each datagram delivered. A lasting share above one in a thousand is felt by users.",
             udp.IN_ERRORS,
             udp.IN_DATAGRAMS,
-            (Step(0.001, Colour.WATCH), Step(0.01, Colour.BAD)),
+            limits(rules.RECEIVE_BUFFER),
         ),
         topic(
             "UDP datagrams over IPv6",

@@ -18,7 +18,7 @@ Choose above the pods that ask, then those of the DNS server (CoreDNS), and look
 * **Late answers** on those that ask: the server answers, but too slowly. Look at it, and at its own upstream.
 * **Receive queue full** on the server: it does not read fast enough.
 * **Tracking races**: two questions at once (A and AAAA) from one socket.
-* All green: the datagrams are lost between nodes. See *latency and jitter*.""",
+* All green: the datagrams are lost between nodes; see the board *When answers are slow or jitter*.""",
     symptoms=tuple(
         topic for topic in udp.SUBJECT.topics if topic.title in {"UDP datagrams", "UDP datagrams to closed ports"}
     ),

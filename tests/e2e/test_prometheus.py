@@ -27,11 +27,15 @@ ABSENT_HERE = {
     "kubeskoop_exporter_event_backlog_length": "only sinks that deliver later have one, such as loki",
     "kubeskoop_exporter_event_delivery_retries_total": "only sinks that deliver later have them, such as loki",
     "kubeskoop_exporter_events_folded_total": "only the sink loki folds",
-    "kubeskoop_tcpretrans_events_suppressed_total": "its events are not wanted",
-    "kubeskoop_tcpretrans_events_lost_total": "its events are not wanted",
+    "kubeskoop_conntrack_changes_total": "its events are not wanted, so nobody listens",
     "kubeskoop_tcptwrcv_segments_total": "a kind appears once such a segment came",
-    "kubeskoop_tcptwrcv_events_suppressed_total": "its events are not wanted",
-    "kubeskoop_tcptwrcv_events_lost_total": "its events are not wanted",
+}
+# As above, for what begins or ends so.
+ABSENT_LIKE = {
+    re.compile(
+        r"kubeskoop_(?!exporter|tcpreset|packetloss)\w+_events_(suppressed|lost)_total"
+    ): "its events are not wanted",
+    re.compile(r"kubeskoop_exporter_identity_\w+"): "no API server tells of pods here",
 }
 # As above, but only of the host's own namespace.
 ABSENT_ON_THE_HOST = {
@@ -96,8 +100,12 @@ def _excuse(node: Node, expression: str) -> str:
         if metric is None:
             continue
         absent = ABSENT_HERE | (ABSENT_ON_THE_HOST if 'k8s_pod=""' in expression else {})
-        if metric.name_in(Naming.KUBESKOOP) in absent:
-            return absent[metric.name_in(Naming.KUBESKOOP)]
+        ours = metric.name_in(Naming.KUBESKOOP)
+        if ours in absent:
+            return absent[ours]
+        for like, reason in ABSENT_LIKE.items():
+            if like.fullmatch(ours):
+                return reason
         row = node.probes.get(metric.probe)
         if row is not None and row["status"] in ("unsupported", "no_data"):
             return f"probe {metric.probe} is {row['status']} here: {row['reason']}"

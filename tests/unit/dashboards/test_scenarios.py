@@ -41,7 +41,7 @@ def test_what_is_off_by_default_comes_last_and_names_its_probe(scenario: Scenari
     collapsed = [row for row in BOARDS[scenario.slug].rows if row.collapsed]
     last = collapsed[-len(off) :] if off else []
     assert [row.title for row in last] == [f"{s.title} (needs {', '.join(s.needs(OPTIONAL))})" for s in off]
-    assert all("**Off by default.**" in row.panels[0].text for row in last)
+    assert all("**Off by default**" in row.panels[0].text for row in last)
 
 
 @each_scenario
