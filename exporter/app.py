@@ -92,8 +92,8 @@ class Parts:
         def change(between: Callable[[], None]) -> None:
             def all_at_once() -> None:
                 between()
-                self.health.change(config.namings)
-                self.answers.change(config.namings, timestamps=config.timestamps)
+                self.health.change(config.namings, config.additional)
+                self.answers.change(config.namings, timestamps=config.timestamps, additional=config.additional)
 
             self.schedule.change(config.interval, all_at_once)
 

@@ -38,16 +38,15 @@ class Answers:
     ) -> None:
         self._health = health
         self._node = node
-        self._additional = additional
         self._renderer = Renderer(node, namings, timestamps=timestamps, additional=additional)
         self._snapshot: Snapshot | None = None
         self._ready: dict[tuple[Format, bool], bytes] = {}  # of that snapshot, by format and compression
         self._lock = threading.Lock()
 
-    def change(self, namings: Sequence[Naming], *, timestamps: bool) -> None:
-        """Expose these dialects from now on."""
+    def change(self, namings: Sequence[Naming], *, timestamps: bool, additional: AdditionalLabels) -> None:
+        """Expose these dialects with these labels from now on."""
         with self._lock:
-            self._renderer = Renderer(self._node, namings, timestamps=timestamps, additional=self._additional)
+            self._renderer = Renderer(self._node, namings, timestamps=timestamps, additional=additional)
             self._snapshot = None
             self._ready.clear()
 
@@ -67,7 +66,7 @@ class Answers:
         started = time.perf_counter()
         parts = []
         if snapshot is not None:
-            parts = self._renderer.parts(snapshot.tables, snapshot.taken_at, wire, snapshot.labels)
+            parts = self._renderer.parts(snapshot.tables, snapshot.taken_at, wire, snapshot.facts)
             self._health.render_seconds = time.perf_counter() - started
         self._health.current = snapshot is not None
         generate = generate_latest if wire is Format.TEXT else openmetrics.generate_latest

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from exporter.model.additional import AdditionalLabels
-    from exporter.model.pod import Pod
+    from exporter.model.pod import Pod, PodFacts
     from exporter.model.snapshot import Histogram, Number, Table, Value
 
 _Keys: TypeAlias = "list[tuple[Pod, tuple[str, ...]]]"
 
 
-_NOBODY: Mapping[Pod, tuple[str, ...]] = MappingProxyType({})
+_NOBODY: Mapping[Pod, PodFacts] = MappingProxyType({})
 
 
 class Format(Enum):
@@ -75,13 +75,14 @@ class Renderer:
         self._node = node
         self._namings = tuple(namings)
         self._timestamps = timestamps
-        self._additional = additional.names
+        self._additional = additional
         self._nobodys = additional.nobodys
-        self._labels: Mapping[Pod, tuple[str, ...]] = {}
+        self._facts: Mapping[Pod, PodFacts] = {}
+        self._added: Mapping[Pod, tuple[str, ...]] = {}  # values of the additional labels
         self._layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
 
     def render(
-        self, tables: Sequence[Table], taken_at: float, wire: Format, labels: Mapping[Pod, tuple[str, ...]] = _NOBODY
+        self, tables: Sequence[Table], taken_at: float, wire: Format, facts: Mapping[Pod, PodFacts] = _NOBODY
     ) -> bytes:
         """All families of the tables; OpenMetrics without its end mark, since self-metrics follow.
 
@@ -89,15 +90,15 @@ class Renderer:
             tables: what was collected.
             taken_at: Unix time, seconds.
             wire: format.
-            labels: values of the additional labels of those owners that have some.
+            facts: of those owners that have some, for the additional labels.
         """
-        return b"".join(self.parts(tables, taken_at, wire, labels))
+        return b"".join(self.parts(tables, taken_at, wire, facts))
 
     def parts(
-        self, tables: Sequence[Table], taken_at: float, wire: Format, labels: Mapping[Pod, tuple[str, ...]] = _NOBODY
+        self, tables: Sequence[Table], taken_at: float, wire: Format, facts: Mapping[Pod, PodFacts] = _NOBODY
     ) -> list[bytes]:
         """The same in parts, for who has more to join."""
-        self._relabel(labels)
+        self._relabel(facts)
         stamp = _stamp(taken_at, wire) if self._timestamps else b""
         layouts: dict[tuple[tuple[Metric, ...], Naming], _Layout] = {}
         parts: list[bytes] = []
@@ -114,11 +115,14 @@ class Renderer:
         self._layouts = layouts  # what is no longer collected is forgotten with the old mapping
         return parts
 
-    def _relabel(self, labels: Mapping[Pod, tuple[str, ...]]) -> None:
+    def _relabel(self, facts: Mapping[Pod, PodFacts]) -> None:
         """Forget what was rendered with other labels; somebody changes a pod's labels now and then."""
-        if any(self._labels.get(pod, values) != values for pod, values in labels.items()):
+        if not self._additional.names or facts == self._facts:
+            return
+        added = {pod: self._additional.values(*known) for pod, known in facts.items()}
+        if any(self._added.get(pod, values) != values for pod, values in added.items()):
             self._layouts = {}
-        self._labels = labels
+        self._facts, self._added = facts, added
 
     def _layout(self, table: Table, keys: _Keys, naming: Naming) -> _Layout:
         known = self._layouts.get((table.metrics, naming))
@@ -172,13 +176,13 @@ class Renderer:
         """
         own = [label.name for label in metric.labels]
         identity = IDENTITY_LABELS[naming]
-        names = [*(each.name_in(naming) for each in identity), *self._additional, *own, *(["le"] if le else [])]
+        names = [*(each.name_in(naming) for each in identity), *self._additional.names, *own, *(["le"] if le else [])]
         order = sorted(range(len(names)), key=names.__getitem__)
         pattern = b"{%b} %%%%b\n" % b",".join(b'%b="%%b"' % names[index].encode() for index in order)
         identity_of = _identity_values(identity, self._node)
         blocks = []
         for pod, labels in keys:
-            added = self._labels.get(pod, self._nobodys)
+            added = self._added.get(pod, self._nobodys)
             values = [*identity_of(pod), *map(spelling.label, added), *map(spelling.label, labels), le]
             blocks.append(pattern % tuple(values[index].replace(b"%", b"%%") for index in order))
         return blocks

@@ -63,11 +63,11 @@ class Cluster:
         for uid, own in of_pods.items():
             pod, home = known[uid], homes.get(uid, 0)
             if pod.in_host_network:
-                found.append(NetnsRef(Pod(*pod[1:3], host), elsewhere=tuple(own), labels=pod.labels))
+                found.append(NetnsRef(Pod(*pod[1:3], host), elsewhere=tuple(own), facts=pod.facts))
             elif home:
                 inside = tuple(pid for pid in pids[home] if pid not in strangers or owners.get(pid) == uid)
                 away = tuple(pid for pid in own if inodes[pid] != home)
-                found.append(NetnsRef(Pod(*pod[1:3], home), inside, elsewhere=away, labels=pod.labels))
+                found.append(NetnsRef(Pod(*pod[1:3], home), inside, elsewhere=away, facts=pod.facts))
         return (*refs, *sorted(found, key=lambda ref: ref.pod))
 
     def ended(self, refs: Iterable[NetnsRef]) -> set[Pod]:

@@ -6,11 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from exporter.errors import SourceError
+from exporter.model.pod import PodFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from exporter.model.additional import AdditionalLabels
 
 _MIRROR: Final = "kubernetes.io/config.mirror"
 # Most of a pod, and nothing that is looked at. As values of labels and annotations, texts have any key.
@@ -31,14 +30,14 @@ class KnownPod(NamedTuple):
         namespace: of the cluster.
         name: of the pod.
         in_host_network: whether it has no network namespace of its own.
-        labels: values of the additional labels, in their order.
+        facts: its labels and its address.
     """
 
     uid: str
     namespace: str
     name: str
     in_host_network: bool
-    labels: tuple[str, ...]
+    facts: PodFacts
 
 
 def decode(content: bytes, place: str) -> dict[str, Any]:
@@ -61,28 +60,27 @@ def _without_unused(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in pairs if key not in _UNUSED or isinstance(value, str)}
 
 
-def parse(found: Mapping[str, Any], additional: AdditionalLabels, place: str) -> KnownPod:
+def parse(found: Mapping[str, Any], place: str) -> KnownPod:
     """The pod that an object describes. Raises SourceError where it describes none.
 
     Args:
         found: the object, decoded.
-        additional: labels whose values are wanted.
         place: where it came from, for people.
     """
     metadata, spec, status = (_section(found, name) for name in ("metadata", "spec", "status"))
     uid, namespace, name = (metadata.get(key) for key in ("uid", "namespace", "name"))
     if not (isinstance(uid, str) and isinstance(namespace, str) and isinstance(name, str) and uid and name):
         raise SourceError(place, "a pod with uid, namespace and name", metadata)
-    labels = {key: value for key, value in _section(metadata, "labels").items() if isinstance(value, str)}
+    labels = {key: _text(value) for key, value in _section(metadata, "labels").items() if isinstance(value, str)}
     address = status.get("podIP")
     # A static pod's cgroups are named by the kubelet, which does not know the UID of its mirror in the API.
     mirrored = _section(metadata, "annotations").get(_MIRROR)
     return KnownPod(
         mirrored if isinstance(mirrored, str) and mirrored else uid,
-        namespace,
-        name,
+        _text(namespace),
+        _text(name),
         spec.get("hostNetwork") is True,
-        additional.values(labels, address if isinstance(address, str) else ""),
+        PodFacts(labels, _text(address) if isinstance(address, str) else ""),
     )
 
 
@@ -90,6 +88,11 @@ def version(found: Mapping[str, Any]) -> str:
     """From which to watch for what comes after this object; empty where it does not say."""
     told = _section(found, "metadata").get("resourceVersion")
     return told if isinstance(told, str) else ""
+
+
+def _text(value: str) -> str:
+    """JSON may hold half of a surrogate pair, which no exposition can."""
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _section(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:

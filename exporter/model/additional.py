@@ -81,6 +81,8 @@ def parse(entries: Sequence[object], taken: Collection[str]) -> AdditionalLabels
 def _check(name: str, template: str, shown: str) -> None:
     if not _NAME.fullmatch(name) or name.startswith("__"):
         raise UsageError(f"{shown}: {name!r} is no label name; letters, digits and _, no digit first, not __ first")
+    if template.encode("utf-8", "replace").decode("utf-8") != template:
+        raise UsageError(f"{shown}: half of a surrogate pair is no text")
     for place in _PLACE.findall(template):
         if place != _ADDRESS and not (place.startswith(_OF_POD) and len(place) > len(_OF_POD)):
             raise UsageError(f"{shown}: ${{{place}}} is unknown; there are ${{labels:KEY}} and ${{ip}}")

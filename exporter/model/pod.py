@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Pod(NamedTuple):
@@ -22,6 +25,18 @@ class Pod(NamedTuple):
         return not self.name
 
 
+class PodFacts(NamedTuple):
+    """What labels that users add are made of.
+
+    Args:
+        labels: of the pod, by key.
+        address: of the pod; empty while it has none.
+    """
+
+    labels: Mapping[str, str]
+    address: str
+
+
 @dataclass(frozen=True, slots=True)
 class NetnsRef:
     """How to reach one network namespace, without holding it open.
@@ -32,11 +47,11 @@ class NetnsRef:
         path: file under /run/netns that names it, or empty.
         elsewhere: the owner's processes in other namespaces. A pod in the host's has these alone, and then there is
             nothing to visit.
-        labels: values of the additional labels, in their order; none for an owner that has no values of its own.
+        facts: of its owner; None where nobody has told any.
     """
 
     pod: Pod
     pids: tuple[int, ...] = ()
     path: str = ""
     elsewhere: tuple[int, ...] = ()
-    labels: tuple[str, ...] = ()
+    facts: PodFacts | None = None

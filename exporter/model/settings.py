@@ -116,14 +116,12 @@ SETTINGS = (
         "metrics.additionalLabels",
         [],
         "Labels for every series: `NAME=TEMPLATE` with ${labels:KEY} and ${ip}, of the pod.",
-        live=False,
     ),
     Setting(
         "metrics.verbose",
         False,  # noqa: FBT003
         "Add each pod's address and its label `app` to every series, as ip and app.",
         aliases=("metric_config.verbose",),
-        live=False,
     ),
     Setting(
         "metrics.probes",

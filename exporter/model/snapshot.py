@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.model.metric import Metric
-    from exporter.model.pod import Pod
+    from exporter.model.pod import Pod, PodFacts
 
 Number: TypeAlias = int | float
 
@@ -107,7 +107,7 @@ class Snapshot:
         taken_at: Unix time of the cycle's start, seconds.
         seconds: how long the cycle took.
         readers: seconds spent in each reader, over all namespaces.
-        labels: values of the additional labels of those owners that have some.
+        facts: of those owners that have some.
     """
 
     tables: tuple[Table, ...]
@@ -116,4 +116,4 @@ class Snapshot:
     taken_at: float
     seconds: float
     readers: Mapping[str, float] = field(default_factory=dict)
-    labels: Mapping[Pod, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[Pod, PodFacts] = field(default_factory=dict)

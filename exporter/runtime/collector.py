@@ -207,9 +207,9 @@ class Collector:
         seconds = run.round.seconds
         readers = {reader_name(reader): took for reader, took in seconds.items()} | run.round.scan_seconds
         pods = tuple(ref.pod for ref in refs if ref.pod not in ended)
-        labels = {ref.pod: ref.labels for ref in refs if ref.labels}
+        facts = {ref.pod: ref.facts for ref in refs if ref.facts is not None}
         took = time.monotonic() - started
-        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, took, readers, labels)
+        return Snapshot(tables, (*outcomes, *self._off()), pods, taken_at, took, readers, facts)
 
     def _off(self) -> list[Outcome]:
         return [Outcome(name, Status.DISABLED, "not selected") for name in self._disabled]

@@ -60,9 +60,10 @@ class Health:
         """Further self-metrics, of what is made later."""
         self._more = (*self._more, ask)
 
-    def change(self, namings: Sequence[Naming]) -> None:
-        """Expose these dialects from now on."""
+    def change(self, namings: Sequence[Naming], additional: AdditionalLabels) -> None:
+        """Expose these dialects with these labels from now on."""
         self._namings = tuple(namings)
+        self._additional = additional
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take over the outcome of a cycle."""

@@ -109,7 +109,7 @@ def choose(config: Config, proc: Path) -> Standalone | InCluster:
             raise UsageError(f"identity: {error}") from error
     log.info("pods are named by the API server, with %s, as node %s", found.place, config.node)
     cache = PodCache()
-    watch = PodWatch(connect, cache, config.additional)
+    watch = PodWatch(connect, cache)
     return InCluster(Cluster(proc, lambda: cache.pods), watch, config.node)
 
 

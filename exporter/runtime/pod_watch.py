@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from exporter.identity.pod_api import PodApi
     from exporter.identity.pod_cache import PodCache
-    from exporter.model.additional import AdditionalLabels
     from exporter.model.metric import Metric
     from exporter.runtime.health import Samples
 
@@ -40,7 +39,6 @@ class PodWatch(threading.Thread):
     Args:
         connect: makes a connection with the credentials of the moment. Raises ApiError.
         cache: told of what there is.
-        additional: labels whose values are wanted of each pod.
         first_pause: seconds until the second attempt.
     """
 
@@ -48,13 +46,11 @@ class PodWatch(threading.Thread):
         self,
         connect: Callable[[], PodApi],
         cache: PodCache,
-        additional: AdditionalLabels,
         first_pause: float = FIRST_PAUSE,
     ) -> None:
         super().__init__(name="pods", daemon=True)
         self._connect = connect
         self._cache = cache
-        self._additional = additional
         self._first_pause = first_pause
         self._ending = threading.Event()
         self._tried = threading.Event()
@@ -100,7 +96,7 @@ class PodWatch(threading.Thread):
 
     def _list(self, api: PodApi) -> None:
         listing = api.list(newest=self._newest)
-        pods = [attempt(pod_object.parse, each, self._additional, api.server) for each in listing.pods]
+        pods = [attempt(pod_object.parse, each, api.server) for each in listing.pods]
         self._cache.replace(pod for pod in pods if not isinstance(pod, CollectError))
         self._count_garbage(pods)
         self._listed += 1
@@ -113,7 +109,7 @@ class PodWatch(threading.Thread):
         self._version = pod_object.version(found) or self._version
         if kind not in _CHANGES:  # a bookmark is a version and nothing else
             return
-        pod = attempt(pod_object.parse, found, self._additional, "watch of pods")
+        pod = attempt(pod_object.parse, found, "watch of pods")
         self._count_garbage([pod])
         if isinstance(pod, CollectError):
             return

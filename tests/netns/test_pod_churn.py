@@ -64,7 +64,7 @@ class Node:
         kubeconfig.write_text(json.dumps(content))
         self.cache = PodCache()
         self.watch = PodWatch(
-            lambda: PodApi(Credentials(str(kubeconfig), folder, {}), "node-a"), self.cache, LABELS, first_pause=0.02
+            lambda: PodApi(Credentials(str(kubeconfig), folder, {}), "node-a"), self.cache, first_pause=0.02
         )
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -134,7 +134,7 @@ def cycle(node: Node, live_env: Env) -> Iterator[Callable[[], dict[int, float]]]
 
         def read() -> dict[int, float]:
             snapshot = collector.cycle()
-            text = renderer.render(snapshot.tables, 0, Format.TEXT, snapshot.labels).decode()
+            text = renderer.render(snapshot.tables, 0, Format.TEXT, snapshot.facts).decode()
             found = {}
             for line in text.splitlines():
                 if line.startswith("kubeskoop_ports_range{") and 'k8s_pod=""' not in line:

@@ -200,6 +200,36 @@ def test_names_interval_and_level_change_while_it_runs(tmp_path: Path) -> None:
         until(lambda: any("DEBUG" in line for line in started.log))
 
 
+def test_additional_labels_change_while_it_runs_and_counters_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    added = re.compile(r'(zone|area|app|ip)="((?:[^"\\]|\\.)*)"')
+
+    def counted(labels: dict[str, str]) -> list[float]:
+        """Cycles, and segments that the host received; every series has the labels and no others of ours."""
+        found = samples(started.get("/metrics")[1])
+        own = [name for name in found if name.startswith(("kubeskoop_tcp_", PREFIX))]
+        assert [name for name in own if dict(added.findall(name)) != labels] == []
+        wanted = re.compile(rf'({PREFIX}cycles_total|kubeskoop_tcp_insegs)\{{.*k8s_pod=""')
+        return [found[name] for name in sorted(own) if wanted.match(name)]
+
+    path.write_text("metrics: {interval: 0.2, probes: [tcp]}")
+    with daemon("--config", str(path), NOW) as started:
+        started.wait_until_serving()
+        before = counted({})
+        for more, labels in (
+            (', additionalLabels: ["zone=a \\"b\\""]', {"zone": r"a \"b\""}),
+            (', additionalLabels: ["area=c${ip}"]', {"area": "c"}),
+            (', verbose: true, additionalLabels: ["area=d"]', {"area": "d", "app": "", "ip": ""}),
+            ("", {}),
+        ):
+            path.write_text(f"metrics: {{interval: 0.2, probes: [tcp]{more}}}")
+            assert post(started) == (200, "configuration taken over\n")
+            after = counted(labels)
+            assert [now >= then for now, then in zip(after, before, strict=True)] == [True, True]
+            before = after
+        assert "takes effect at the next start" not in started.get("/-/ready")[1]
+
+
 def test_kubernetes_replaces_the_folder_and_every_change_is_seen(tmp_path: Path) -> None:
     def publish(number: int, content: str) -> None:
         """As the kubelet does: a folder of its own for each version, and one link that is replaced as a whole."""

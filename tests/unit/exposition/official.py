@@ -13,12 +13,14 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter.exposition.text import Format
+from exporter.model.additional import NONE
 from exporter.model.metric import IDENTITY_LABELS, Identity, Kind, Label, Metric, Naming, Scope, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from exporter.model.pod import Pod
+    from exporter.model.additional import AdditionalLabels
+    from exporter.model.pod import Pod, PodFacts
     from exporter.model.snapshot import Row, Table
 
 NODE = 'node "a"\\%b'
@@ -51,10 +53,19 @@ def _identity(row_pod: Pod, naming: Naming, node: str) -> list[str]:
 class _Official:
     """Hands tables to prometheus_client as its own families."""
 
-    def __init__(self, tables: Sequence[Table], namings: Sequence[Naming], taken_at: float | None) -> None:
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        namings: Sequence[Naming],
+        taken_at: float | None,
+        additional: AdditionalLabels,
+        facts: Mapping[Pod, PodFacts],
+    ) -> None:
         self._tables = tables
         self._namings = namings
         self._at = taken_at
+        self._additional = additional
+        self._facts = facts
 
     def collect(self) -> Iterator[Family]:
         for table in self._tables:
@@ -63,7 +74,7 @@ class _Official:
                     yield from self._family(metric, naming, column, table.rows)
 
     def _family(self, metric: Metric, naming: Naming, column: int, rows: Sequence[Row]) -> Iterator[Family]:
-        name, labels = metric.name_in(naming), metric.label_names(naming)
+        name, labels = metric.name_in(naming), (*metric.label_names(naming), *self._additional.names)
         present = [row for row in rows if row.values[column] is not None]
         if not present:
             return
@@ -74,7 +85,9 @@ class _Official:
         else:  # the client cannot spell a counter without that ending
             family = Family(name, metric.help, "unknown")
         for row in present:
-            values = [_as_text(each) for each in (*_identity(row.pod, naming, NODE), *row.labels)]
+            known = self._facts.get(row.pod)
+            added = self._additional.nobodys if known is None else self._additional.values(*known)
+            values = [_as_text(each) for each in (*_identity(row.pod, naming, NODE), *row.labels, *added)]
             family.add_sample(name, dict(zip(labels, values, strict=True)), row.values[column], self._at)
         yield family
 
@@ -83,10 +96,18 @@ def _as_text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def official(tables: Sequence[Table], namings: Sequence[Naming], wire: Format, taken_at: float | None = None) -> bytes:
+def official(  # noqa: PLR0913 - all that a renderer is given
+    tables: Sequence[Table],
+    namings: Sequence[Naming],
+    wire: Format,
+    taken_at: float | None = None,
+    *,
+    additional: AdditionalLabels = NONE,
+    facts: Mapping[Pod, PodFacts] | None = None,
+) -> bytes:
     """What prometheus_client writes for the tables; only the TYPE line of inherited counters is put right."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Official(tables, namings, taken_at))  # type: ignore[arg-type] # a collector needs no describe
+    registry.register(_Official(tables, namings, taken_at, additional, facts or {}))  # type: ignore[arg-type] # a collector needs no describe
     if wire is Format.OPENMETRICS:
         written: bytes = openmetrics.generate_latest(registry)
         return written.removesuffix(b"# EOF\n")

@@ -11,8 +11,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.exposition.text import Format, Renderer
+from exporter.model import additional
 from exporter.model.metric import Naming
-from exporter.model.pod import Pod
+from exporter.model.pod import Pod, PodFacts
 from exporter.model.snapshot import Table
 from tests.conftest import DNS, HOST, WEB
 from tests.unit.exposition.official import LABELLED, NODE, PLAIN, official
@@ -20,6 +21,7 @@ from tests.unit.exposition.official import LABELLED, NODE, PLAIN, official
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.model.additional import AdditionalLabels
     from exporter.model.metric import Metric
 
 KUBESKOOP, INSPECTOR = (Naming.KUBESKOOP,), (Naming.INSPECTOR,)
@@ -134,6 +136,37 @@ def test_any_table_is_written_as_the_official_client_writes_it(
 ) -> None:
     unsigned = [_without_signed_zero(table) for table in tables]
     assert _render(tables, namings, wire) == official(unsigned, namings, wire)
+
+
+_templates = st.lists(
+    st.one_of(_text.filter(lambda text: "${" not in text), st.just("${ip}"), st.just("${labels:app} of ${ip}")),
+    max_size=3,
+).map(lambda each: additional.parse([f"z{index}={template}" for index, template in enumerate(each)], ()))
+_facts = st.lists(st.builds(PodFacts, st.dictionaries(st.just("app"), _text), _text), max_size=4)
+
+
+@given(
+    _any_tables,
+    _templates,
+    st.tuples(_facts, _facts),
+    st.sampled_from([KUBESKOOP, BOTH]),
+    st.sampled_from(list(Format)),
+)
+@settings(deadline=None, max_examples=60)
+def test_additional_labels_are_written_as_the_official_client_writes_them(
+    tables: tuple[Table, ...],
+    labels: AdditionalLabels,
+    versions: tuple[list[PodFacts], list[PodFacts]],
+    namings: Sequence[Naming],
+    wire: Format,
+) -> None:
+    unsigned = [_without_signed_zero(table) for table in tables]
+    pods = list(dict.fromkeys(row.pod for table in tables for row in table.rows))
+    renderer = Renderer(NODE, namings, additional=labels)
+    for told in versions:  # a pod's labels and its address may change
+        facts = dict(zip(pods, [*told, *[PodFacts({}, "")] * len(pods)], strict=False))
+        expected = official(unsigned, namings, wire, additional=labels, facts=facts)
+        assert renderer.render(tables, 0.0, wire, facts) == expected
 
 
 def _without_signed_zero(table: Table) -> Table:

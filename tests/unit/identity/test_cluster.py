@@ -9,7 +9,7 @@ import pytest
 
 from exporter.identity.cluster import Cluster
 from exporter.identity.pod_object import KnownPod
-from exporter.model.pod import NetnsRef, Pod
+from exporter.model.pod import NetnsRef, Pod, PodFacts
 from exporter.model.probe import Env
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 HOST = 4026531840
 A, B, AGENT = (f"{digit * 8}-7c1d-4b2e-9a55-3d1c0b9e8f70" for digit in "abc")
 KNOWN = {
-    A: KnownPod(A, "shop", "web-0", in_host_network=False, labels=("web",)),
-    B: KnownPod(B, "shop", "web-1", in_host_network=False, labels=("web",)),
-    AGENT: KnownPod(AGENT, "kube-system", "agent-x", in_host_network=True, labels=("agent",)),
+    A: KnownPod(A, "shop", "web-0", in_host_network=False, facts=PodFacts({"app": "web"}, "")),
+    B: KnownPod(B, "shop", "web-1", in_host_network=False, facts=PodFacts({"app": "web"}, "")),
+    AGENT: KnownPod(AGENT, "kube-system", "agent-x", in_host_network=True, facts=PodFacts({"app": "agent"}, "")),
 }
 
 
@@ -71,8 +71,8 @@ def test_namespaces_have_the_names_of_their_pods_and_the_host_is_first(world: Wo
     world.in_pod(20, 400, B)
     assert world.found() == (
         NetnsRef(Pod("", "", HOST), (1,)),
-        NetnsRef(Pod("shop", "web-0", 500), (10, 11), labels=("web",)),
-        NetnsRef(Pod("shop", "web-1", 400), (20,), labels=("web",)),
+        NetnsRef(Pod("shop", "web-0", 500), (10, 11), facts=PodFacts({"app": "web"}, "")),
+        NetnsRef(Pod("shop", "web-1", 400), (20,), facts=PodFacts({"app": "web"}, "")),
     )
     assert world.cluster.unnamed == 0
 
@@ -82,7 +82,7 @@ def test_a_pod_in_the_host_s_network_has_its_processes_and_no_namespace(world: W
     world.process(11, HOST, "/system.slice/sshd.service")
     assert world.found() == (
         NetnsRef(Pod("", "", HOST), (1, 11)),
-        NetnsRef(Pod("kube-system", "agent-x", HOST), elsewhere=(10,), labels=("agent",)),
+        NetnsRef(Pod("kube-system", "agent-x", HOST), elsewhere=(10,), facts=PodFacts({"app": "agent"}, "")),
     )
 
 
@@ -100,7 +100,9 @@ def test_a_pod_that_is_deleted_in_the_cluster_has_no_name_though_its_processes_g
     assert len(world.found()) == 2
     del world.known[A]
     assert len(world.found()) == 1
-    world.known[AGENT] = KnownPod(AGENT, "shop", "web-0", in_host_network=False, labels=())  # of the same name
+    world.known[AGENT] = KnownPod(
+        AGENT, "shop", "web-0", in_host_network=False, facts=PodFacts({}, "")
+    )  # of the same name
     assert len(world.found()) == 1
 
 
@@ -124,15 +126,15 @@ def test_a_visitor_from_another_pod_does_not_take_the_namespace_over(world: Worl
     world.in_pod(20, 600, B)
     world.in_pod(5, 500, B, started=30)  # a smaller number, but younger
     assert world.found()[1:] == (
-        NetnsRef(Pod("shop", "web-0", 500), (10,), labels=("web",)),
-        NetnsRef(Pod("shop", "web-1", 600), (20,), elsewhere=(5,), labels=("web",)),
+        NetnsRef(Pod("shop", "web-0", 500), (10,), facts=PodFacts({"app": "web"}, "")),
+        NetnsRef(Pod("shop", "web-1", 600), (20,), elsewhere=(5,), facts=PodFacts({"app": "web"}, "")),
     )
 
 
 def test_a_program_of_the_host_in_a_pod_s_namespace_is_the_pod_s(world: World) -> None:
     world.in_pod(10, 500, A)
     world.process(11, 500, "/user.slice/session-1.scope")
-    assert world.found()[1] == NetnsRef(Pod("shop", "web-0", 500), (10, 11), labels=("web",))
+    assert world.found()[1] == NetnsRef(Pod("shop", "web-0", 500), (10, 11), facts=PodFacts({"app": "web"}, ""))
 
 
 def test_a_namespace_that_is_home_to_two_pods_has_no_name(world: World) -> None:
@@ -144,7 +146,9 @@ def test_a_namespace_that_is_home_to_two_pods_has_no_name(world: World) -> None:
 def test_containers_that_a_container_runs_have_no_series_of_their_own(world: World) -> None:
     world.in_pod(10, 500, A, started=5)
     world.in_pod(11, 600, A, started=1, inner="/docker/" + "f" * 64)
-    assert world.found()[1:] == (NetnsRef(Pod("shop", "web-0", 500), (10,), elsewhere=(11,), labels=("web",)),)
+    assert world.found()[1:] == (
+        NetnsRef(Pod("shop", "web-0", 500), (10,), elsewhere=(11,), facts=PodFacts({"app": "web"}, "")),
+    )
 
 
 def test_a_container_that_is_being_made_in_the_host_s_network_is_nobody_s_yet(world: World) -> None:
@@ -188,6 +192,6 @@ def test_a_process_that_left_the_namespace_is_no_witness(world: World) -> None:
 
 def test_a_static_pod_in_the_host_s_network_is_known_by_its_hash(world: World) -> None:
     uid = "d41d8cd98f00b204e9800998ecf8427e"
-    world.known[uid] = KnownPod(uid, "kube-system", "etcd-a", in_host_network=True, labels=())
+    world.known[uid] = KnownPod(uid, "kube-system", "etcd-a", in_host_network=True, facts=PodFacts({}, ""))
     world.process(10, HOST, f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{uid}.slice")
-    assert world.found()[1:] == (NetnsRef(Pod("kube-system", "etcd-a", HOST), elsewhere=(10,)),)
+    assert world.found()[1:] == (NetnsRef(Pod("kube-system", "etcd-a", HOST), elsewhere=(10,), facts=PodFacts({}, "")),)

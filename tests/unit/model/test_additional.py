@@ -36,6 +36,7 @@ def test_without_entries_there_are_none() -> None:
         (["a=${label:x}"], "${label:x} is unknown; there are ${labels:KEY} and ${ip}"),
         (["a=${labels:}"], "${labels:} is unknown"),
         (["a=${labels:x"], "a ${ is not closed"),
+        (["a=\ud800"], "half of a surrogate pair is no text"),
         ([f"a{index}=x" for index in range(31)], "31 labels; at most 30"),
     ],
 )

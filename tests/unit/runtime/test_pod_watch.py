@@ -14,7 +14,8 @@ from exporter.identity.credentials import Credentials
 from exporter.identity.pod_api import PodApi, Timeouts
 from exporter.identity.pod_cache import PodCache
 from exporter.identity.pod_object import KnownPod
-from exporter.model import additional, identity_health
+from exporter.model import identity_health
+from exporter.model.pod import PodFacts
 from exporter.runtime.pod_watch import PodWatch
 from tests.api_server import TOKEN, ApiServer, Truth, pod, status
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from tests.api_server import Request
 
-LABELS = additional.parse(["app=${labels:app}", "ip=${ip}"], ())
 QUICK = Timeouts(connect=2.0, answer=2.0, quiet=2.0)
 
 
@@ -41,7 +41,7 @@ class Cluster:
         self.kubeconfig = folder / "kubeconfig"
         self.sign_in(TOKEN)
         self.cache = PodCache()
-        self.watch = PodWatch(self.connect, self.cache, LABELS, first_pause=0.02)
+        self.watch = PodWatch(self.connect, self.cache, first_pause=0.02)
 
     def sign_in(self, token: str) -> None:
         content = {
@@ -90,14 +90,14 @@ def test_pods_are_listed_and_changes_followed(cluster: Cluster) -> None:
     cluster.watch.start()
     cluster.until(lambda: cluster.names() == {"web-0", "agent"})
     assert cluster.cache.pods == {
-        "u0": KnownPod("u0", "shop", "web-0", in_host_network=False, labels=("web-0", "10.0.0.7")),
-        "u1": KnownPod("u1", "kube-system", "agent", in_host_network=True, labels=("agent", "")),
+        "u0": KnownPod("u0", "shop", "web-0", in_host_network=False, facts=PodFacts({"app": "web-0"}, "10.0.0.7")),
+        "u1": KnownPod("u1", "kube-system", "agent", in_host_network=True, facts=PodFacts({"app": "agent"}, "")),
     }
     cluster.truth.put(pod("web-1", "u2"))
     cluster.truth.put(pod("web-0", "u0", ip="10.0.0.8"))
     cluster.truth.delete("u1")
     cluster.until(lambda: cluster.names() == {"web-0", "web-1"})
-    assert cluster.cache.pods["u0"].labels == ("web-0", "10.0.0.8")
+    assert cluster.cache.pods["u0"].facts == PodFacts({"app": "web-0"}, "10.0.0.8")
     assert cluster.errors() == {}
     first = cluster.truth.requests[0]
     assert (first.token, first.query["resourceVersion"]) == (TOKEN, "0")
@@ -288,7 +288,7 @@ def test_a_server_that_says_nothing_is_given_up(cluster: Cluster) -> None:
 
     cluster.truth.feed = silent
     hurried = Timeouts(connect=2.0, answer=2.0, quiet=0.2)
-    watch = PodWatch(lambda: cluster.connect(hurried), cluster.cache, LABELS, first_pause=0.02)
+    watch = PodWatch(lambda: cluster.connect(hurried), cluster.cache, first_pause=0.02)
     watch.start()
     cluster.until(lambda: watch.samples()[identity_health.ERRORS]["unreachable",] > 1)
     watch.stop()
@@ -323,12 +323,24 @@ def test_a_kubeconfig_that_is_none_is_said_with_its_name(cluster: Cluster, conte
 
 def test_too_many_pods_are_cut_and_counted() -> None:
     cache = PodCache(most=2)
-    cache.replace(KnownPod(f"u{index}", "shop", f"web-{index}", in_host_network=False, labels=()) for index in range(5))
+    cache.replace(
+        KnownPod(f"u{index}", "shop", f"web-{index}", in_host_network=False, facts=PodFacts({}, ""))
+        for index in range(5)
+    )
     assert (len(cache.pods), cache.cut) == (2, 3)
 
 
 def test_a_pod_of_a_name_that_is_taken_has_ended_the_other() -> None:
     cache = PodCache()
-    cache.put(KnownPod("u0", "shop", "web-0", in_host_network=False, labels=()))
-    cache.put(KnownPod("u1", "shop", "web-0", in_host_network=False, labels=()))
+    cache.put(KnownPod("u0", "shop", "web-0", in_host_network=False, facts=PodFacts({}, "")))
+    cache.put(KnownPod("u1", "shop", "web-0", in_host_network=False, facts=PodFacts({}, "")))
     assert set(cache.pods) == {"u1"}
+
+
+def test_text_that_no_exposition_can_hold_is_replaced(cluster: Cluster) -> None:
+    cluster.truth.put(pod("web-\ud800", "u0", labels={"app": "a\udfffb"}, ip="\ud801"))
+    cluster.watch.start()
+    cluster.until(cluster.names)
+    assert cluster.cache.pods["u0"] == KnownPod(
+        "u0", "shop", "web-?", in_host_network=False, facts=PodFacts({"app": "a?b"}, "?")
+    )
