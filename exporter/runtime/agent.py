@@ -71,7 +71,7 @@ class Agent:
         self._running = {name: self._opened(spec) for name, spec in self._wanted.specs.items()}
         self._expose(config)
         if self._wanted.env.events:
-            self.events = Events(config.events, self._wanted.env, self._telling(), self._owners, whose.discover)
+            self.events = Events(config.events, self._wanted.env, self._telling(), self._owners, whose.look)
         self.collector = Collector(
             self._wanted.env,
             self._collected(),
@@ -166,7 +166,7 @@ class Agent:
             self.events.close()
             self.events = None
         if telling:
-            self.events = Events(config.events, self._wanted.env, telling, self._owners, self._whose.discover)
+            self.events = Events(config.events, self._wanted.env, telling, self._owners, self._whose.look)
             try:
                 self.events.start()
             except NetExporterError as error:

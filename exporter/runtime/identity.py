@@ -6,12 +6,14 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from exporter.errors import ApiError, UsageError
+from exporter.errors import ApiError, CollectError, UsageError
 from exporter.identity import credentials, standalone
 from exporter.identity.cluster import Cluster
 from exporter.identity.pod_cache import PodCache
 from exporter.model import identity_health as health
+from exporter.runtime.attempt import attempt
 from exporter.runtime.pod_watch import PodWatch
+from exporter.sources import cgroup_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FIRST_LIST_SECONDS: Final = 2.0  # the first cycle waits for names, and does without them rather than for long
+# The first cycle waits for names. An attempt to learn them gives up before that, and then there are none to wait for.
+_FIRST_LIST_SECONDS: Final = 25.0
 
 
 class Standalone:
@@ -36,6 +39,8 @@ class Standalone:
     def discover(self, env: Env) -> tuple[NetnsRef, ...]:
         """All namespaces now."""
         return standalone.discover(env)
+
+    look = discover
 
     def ended(self, _: tuple[NetnsRef, ...]) -> Collection[Pod]:
         """Nobody, as names here are those of the namespaces themselves."""
@@ -68,14 +73,15 @@ class InCluster:
         self._cluster = cluster
         self._watch = watch
         self._node = node
-        self._waited = False
         self._doubted = False
 
     def discover(self, env: Env) -> tuple[NetnsRef, ...]:
-        """All namespaces of known pods now; the first time, once pods are known."""
-        if not self._waited:
-            self._watch.wait(_FIRST_LIST_SECONDS)
-            self._waited = True  # afterwards, as the first to ask may be the thread of the events
+        """All namespaces of known pods now; the first time, once pods are known or cannot be."""
+        self._watch.wait(_FIRST_LIST_SECONDS)
+        return self.look(env)
+
+    def look(self, env: Env) -> tuple[NetnsRef, ...]:
+        """All namespaces of known pods now, for those who cannot wait."""
         found = self._cluster.discover(env)
         if self._cluster.unnamed and self._watch.knows_none and not self._doubted:
             self._doubted = True
@@ -107,6 +113,9 @@ def choose(config: Config, proc: Path) -> Standalone | InCluster:
             connect().close()  # which reads the file and talks to nobody
         except ApiError as error:
             raise UsageError(f"identity: {error}") from error
+    behind = attempt(cgroup_namespace.enter_host, proc)
+    if isinstance(behind, CollectError):
+        log.warning("the exporter's own pod has no name, as its cgroup namespace hides it: %s", behind)
     log.info("pods are named by the API server, with %s, as node %s", found.place, config.node)
     cache = PodCache()
     watch = PodWatch(connect, cache)

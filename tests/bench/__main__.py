@@ -29,7 +29,7 @@ from exporter.model.metric import Kind, Metric, Naming, Scope, Unit
 from exporter.model.pod import Pod
 from exporter.model.snapshot import Table
 from exporter.runtime.kernel_scan import PARTS
-from tests.bench import event_bus, event_stream, loki, socket_walk, throughput
+from tests.bench import cluster, event_bus, event_stream, loki, socket_walk, throughput
 from tests.bench.namespaces import many
 
 if TYPE_CHECKING:
@@ -271,6 +271,7 @@ def main() -> int:
         ("events to Loki", lambda: [Result(*figure) for figure in loki.figures()]),
         ("serving, without eBPF", lambda: serving(pods, ebpf=False)),
         ("serving, with eBPF", lambda: serving(pods, ebpf=True)),
+        ("cold start in a cluster", lambda: [Result(*figure) for figure in cluster.figures(pods)]),
         ("generating", generating),
     ]
     if options.throughput:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import secrets
-import subprocess
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,97 +20,44 @@ from exporter.model.metric import Naming
 from exporter.runtime.collector import Collector, RunningProbe
 from exporter.runtime.kernel_scan import KernelScan
 from exporter.runtime.pod_watch import PodWatch
-from tests.api_server import TOKEN, ApiServer, Truth, pod
+from tests.netns.pods import real_pods, uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from exporter.model.probe import Env
+    from tests.netns.pods import RealPods
 
 PODS = 60
 ALIVE = 6
-LOW = 20_000
 LABELS = additional.parse(["app=${labels:app}"], ())
-# Each pod has as many ports as no other has, so that a number tells whose it is.
-INSIDE = 'echo "$1 $2" > /proc/sys/net/ipv4/ip_local_port_range && echo ready && exec sleep 1000'
-START = 'echo $$ > "$1/cgroup.procs" && exec unshare --net sh -c "$4" sh "$2" "$3"'
 SERIES = re.compile(r'^kubeskoop_ports_range\{app="(.*)",k8s_namespace="(.*)",k8s_node="node-a",k8s_pod="(.*)"\} (.*)$')
 
 
 class Node:
-    """Real pods, told of by an API server.
+    """Real pods, and a client that learns of them.
 
     Args:
-        root: cgroup for all of them.
+        pods: and the API server.
         folder: for files.
     """
 
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.root = root
-        self.truth = Truth()
-        self.server = ApiServer(self.truth)
-        kubeconfig = folder / "kubeconfig"
-        content = {
-            "clusters": [{"name": "c", "cluster": {"server": self.server.url}}],
-            "users": [{"name": "u", "user": {"token": TOKEN}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        kubeconfig.write_text(json.dumps(content))
+    def __init__(self, pods: RealPods, folder: Path) -> None:
+        self.pods = pods
         self.cache = PodCache()
         self.watch = PodWatch(
-            lambda: PodApi(Credentials(str(kubeconfig), folder, {}), "node-a"), self.cache, first_pause=0.02
+            lambda: PodApi(Credentials(str(pods.kubeconfig), folder, {}), "node-a"), self.cache, first_pause=0.02
         )
-        self.processes: dict[int, subprocess.Popen[bytes]] = {}
-
-    def start(self, number: int) -> None:
-        """A pod: its cgroup, its process, its namespace, then the word of the API server."""
-        cgroup = self.root / f"pod{uid(number)}" / ("e" * 64)
-        cgroup.mkdir(parents=True)
-        words = ["sh", "-c", START, "sh", str(cgroup), str(LOW), str(LOW + number), INSIDE]
-        process = self.processes[number] = subprocess.Popen(words, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        self.truth.put(pod(f"web-{number}", uid(number), labels={"app": f"app-{number}"}))
-
-    def end(self, number: int) -> None:
-        """The process ends first, as it does on a node."""
-        process = self.processes.pop(number)
-        process.kill()
-        process.communicate()
-        self.truth.delete(uid(number))
-        cgroup = self.root / f"pod{uid(number)}"
-        (cgroup / ("e" * 64)).rmdir()
-        cgroup.rmdir()
-
-    def close(self) -> None:
-        for number in tuple(self.processes):
-            self.end(number)
-        self.watch.stop()
-        self.server.stop()
-        self.root.rmdir()
-
-
-def uid(number: int) -> str:
-    return f"{number:08x}-7c1d-4b2e-9a55-3d1c0b9e8f70"
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """A node without pods."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces can only be made by root")
-    mounted = Path("/sys/fs/cgroup")
-    hierarchy = mounted if (mounted / "cgroup.controllers").exists() else mounted / "pids"
-    root = hierarchy / f"kubepods-{os.getpid()}{secrets.token_hex(3)}"
-    try:
-        root.mkdir()
-    except OSError as error:
-        pytest.skip(f"cgroups cannot be made here: {error}")
-    made = Node(root, tmp_path)
-    yield made
-    made.close()
-    assert made.truth.faults == []
+    with real_pods(tmp_path) as pods:
+        made = Node(pods, tmp_path)
+        yield made
+        made.watch.stop()
 
 
 @pytest.fixture
@@ -159,15 +101,15 @@ def _until(condition: Callable[[], object]) -> None:
 def test_no_label_is_stale_or_wrong_while_pods_come_and_go(node: Node, cycle: Callable[[], dict[int, float]]) -> None:
     node.watch.start()
     for number in range(PODS):
-        node.start(number)
+        node.pods.start(number)
         if number >= ALIVE:
-            node.end(number - ALIVE)
+            node.pods.end(number - ALIVE)
         if number % 2:
             _until(lambda: uid(number) in node.cache.pods)  # noqa: B023 - waited for here
             found = cycle()
             assert number in found  # a new pod is there in the next cycle after the API server's word
             assert found == {each: each + 1.0 for each in found}  # every number is of the pod whose name it has
-            assert found.keys() <= node.processes.keys()  # and whoever has ended has gone
+            assert found.keys() <= node.pods.processes.keys()  # and whoever has ended has gone
     _until(lambda: len(node.cache.pods) == ALIVE)
     expected = {number: number + 1.0 for number in range(PODS - ALIVE, PODS)}
     assert cycle() == expected
@@ -177,11 +119,11 @@ def test_pods_of_an_outage_have_no_name_and_those_before_it_keep_theirs(
     node: Node, cycle: Callable[[], dict[int, float]]
 ) -> None:
     node.watch.start()
-    node.start(1)
+    node.pods.start(1)
     _until(lambda: len(node.cache.pods) == 1)
-    node.server.stop()
-    node.start(2)
+    node.pods.outage()
+    node.pods.start(2)
     assert cycle() == {1: 2.0}
-    node.server = ApiServer(node.truth, port=node.server.server_port)
+    node.pods.back()
     _until(lambda: len(node.cache.pods) == 2)
     assert cycle() == {1: 2.0, 2: 3.0}
