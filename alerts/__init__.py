@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from alerts import casefile, recording, rulefile
+from alerts import casefile, migration, recording, rulefile
 from alerts.output import dump
 from alerts.rules import GROUPS
 from alerts.totals import RULES
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.registry import Registry
 
 LINKS = Links()
+NEEDS = "Needs Prometheus 2.42 or newer."
 LOAD = "Load with `rule_files: [rules/*.yml]`; needs Prometheus 2.42 or newer."
 RUN = "Run with `promtool test rules`."
 
@@ -47,6 +48,10 @@ def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str,
             "All rules for the Prometheus operator. Add the label by which your Prometheus object selects rules.",
         ),
     }
+    written[migration.PATH] = dump(
+        migration.rules(registry, naming),
+        f"Other and older names, for dashboards that ask for them: delete the groups that nobody needs. {NEEDS}",
+    )
     for group in GROUPS:
         path = f"rules/{group.subject}.yml"
         written[f"alerts/{path}"] = dump(rulefile.alerts((group,), rendering, links), load)

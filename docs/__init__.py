@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from docs import alerting, boards, events, kernels, metrics, probes, schema
+from docs import alerting, boards, costs, events, kernels, metrics, migration, probes, schema
 from docs.uses import uses
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
         **alerting.pages(naming),
         **boards.pages(registry),
         **kernels.pages(registry),
+        **costs.pages(registry, naming),
+        **migration.pages(registry, naming),
         "configuration.schema.json": schema.text(registry),
     }
     written = {f"docs/{path}": text.encode() for path, text in pages.items()}

@@ -45,4 +45,4 @@ def worst_case(metric: Metric, pods: int) -> int:
     closed = prod(len(label.values) for label in metric.labels if label.values)
     # A budget limits the rows of one owner, whatever they combine.
     budget = min((label.budget for label in metric.labels if not label.values and label.budget), default=0)
-    return owners * (budget or closed)
+    return owners * (budget or closed) * metric.width
