@@ -45,7 +45,7 @@ PUSHES = {
     ),
 }
 NAMINGS = [naming.value for naming in Naming]
-WITH_RULES = ("alerts", "kubernetes", "helm")  # whose files hold alerts, which link to dashboards and runbooks
+LINKING = ("alerts", "kubernetes", "helm", "docs")  # whose files link to dashboards or runbooks
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
         chosen = parse(arguments)
         links = Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/"))
         made = {
-            subject: SUBJECTS[subject](registry.load(), chosen.naming, *([links] if subject in WITH_RULES else []))
+            subject: SUBJECTS[subject](registry.load(), chosen.naming, *([links] if subject in LINKING else []))
             for subject in chosen.only
         }
         for subject, files in made.items():

@@ -61,18 +61,18 @@ class Suspect:
     @property
     def per_pod(self) -> bool:
         """Whether pods have the number, or only nodes."""
-        return all(PODS.has(metric) for metric in self._metrics)
+        return all(PODS.has(metric) for metric in self.metrics)
 
     def needs(self, probes: AbstractSet[str]) -> list[str]:
         """Those of the probes named that it takes."""
-        return optional.needed(self._metrics, probes)
+        return optional.needed(self.metrics, probes)
 
     def tile(self) -> Panel:
         """The worst of the pods selected and of the nodes themselves, in the colour that its alert gives it."""
         several = self.of(PODS).otherwise(self.of(HOSTS)) if self.per_pod else self.of(NODES)
         return Panel(
             title=self.title,
-            description=f"The worst {'pod or node' if self.per_pod else 'node'}. {self.shows} {self._meaning}".strip(),
+            description=f"The worst {'pod or node' if self.per_pod else 'node'}. {self.shows} {self.meaning}".strip(),
             form=Form.STAT,
             queries=(Query(aggregate("max", several), ""),),
             unit=self.unit,
@@ -90,7 +90,7 @@ class Suspect:
     def _drawn(self, view: View) -> Panel:
         return Panel(
             title=f"{self.title}: {'pods' if view is PODS else 'nodes'}",
-            description=f"{self.shows} {self._meaning}".strip(),
+            description=f"{self.shows} {self.meaning}".strip(),
             queries=(Query(view.limited(self.of(view)), _legend(self.of(view), view)),),
             unit=self.unit,
             steps=self.steps,
@@ -111,7 +111,7 @@ class Suspect:
 
     def _advice(self) -> tuple[str, ...]:
         if not self.rules:
-            return (*dict.fromkeys(metric.help for metric in self._metrics), f"**Do:** {self._meaning}")
+            return (*dict.fromkeys(metric.help for metric in self.metrics), f"**Do:** {self.meaning}")
         runbook = self.rules[0].runbook
         return (
             f"**A rise means:** {runbook.meaning}",
@@ -123,13 +123,15 @@ class Suspect:
         )
 
     @property
-    def _meaning(self) -> str:
+    def meaning(self) -> str:
+        """What a rise means, or what to do about it where no alert watches."""
         if self.rules:
             return self.rules[0].runbook.meaning
-        return " ".join(dict.fromkeys(metric.advice for metric in self._metrics if metric.advice))
+        return " ".join(dict.fromkeys(metric.advice for metric in self.metrics if metric.advice))
 
     @property
-    def _metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[Metric, ...]:
+        """What its number is made of."""
         return tuple(dict.fromkeys(self.of(NODES).metrics))
 
 

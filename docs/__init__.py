@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from docs import alerting, boards, costs, events, kernels, metrics, migration, probes, schema
+from alerts import LINKS
+from docs import alerting, boards, costs, events, guides, kernels, metrics, migration, probes, schema
 from docs.uses import uses
 
 if TYPE_CHECKING:
+    from alerts.words import Links
     from exporter.model.metric import Naming
     from exporter.registry import Registry
 
 
-def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
+def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
     """Pages by path, and `index.json`, from which `net-exporter explain` tells where a metric is used."""
     used = uses(registry)
     pages = {
@@ -24,6 +26,7 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
         **boards.pages(registry),
         **kernels.pages(registry),
         **costs.pages(registry, naming),
+        **guides.pages(links.grafana),
         **migration.pages(registry, naming),
         "configuration.schema.json": schema.text(registry),
     }

@@ -25,14 +25,14 @@ PODS = (30, 110, 250)  # a small node, Kubernetes' own limit, a dense one
 _SERIES = """\
 ## Series
 
-Computed from the declarations. Every number of a pod is a series for each pod, and one for the host; every number of the
-node is one. What a kernel does not print is absent, so there are fewer rather than more: no kernel has all numbers of
-tcpext, for example. Metrics with labels of their own are not in the sums, as their rows appear when there is something to
-count."""
+Computed from the declarations. Every number of a pod is a series for each pod, and one for the host; every number of
+the node is one. What a kernel does not print is absent, and of tcpext only what is exposed without being selected
+counts.
+Metrics with labels of their own are not in the sums, as their rows appear when there is something to count."""
 _LIMITS = """\
-`metrics.naming: both` doubles all of them. `metrics.maxSeries` ends what can go wrong: what exceeds it is cut and counted
-([metric](metrics/exporter.md#kubeskoop_exporter_series_dropped_total)). Labels without a fixed set of values have a limit
-for each pod, beyond which rows are cut and counted likewise."""
+`metrics.naming: both` doubles all of them. `metrics.maxSeries` ends what can go wrong: what exceeds it is cut and
+[counted](metrics/exporter.md#kubeskoop_exporter_series_dropped_total). Labels without a fixed set of values have a
+limit for each pod, beyond which rows are cut and counted likewise."""
 _LESS = """\
 What nobody asks for is best not collected: name under `metrics.probes` those that you want. Single metrics are dropped
 while scraping:"""

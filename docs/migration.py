@@ -25,7 +25,8 @@ Dashboards and alerts made for either family go on working. There are three ways
 * [The recording rules](../alerts/migration.yml) make the other names, and older spellings, in Prometheus. Delete the
   groups of probes that no old dashboard asks for, as each rule doubles the series of its metric.
 
-A configuration file of either predecessor is read as it is; `net-exporter config migrate FILE` prints it in our shape."""
+A configuration file of either predecessor is read as it is; `net-exporter config migrate FILE` prints it in our
+shape."""
 _NUMBERED = """\
 (1) The rules leave the buckets of this histogram out: those of the inspector family have the number of the bucket as
 `le`, those of the kubeskoop family its bound in seconds. `metrics.naming: both` serves both."""
