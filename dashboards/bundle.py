@@ -5,29 +5,51 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dashboards import catalogue, legacy, modern, portable, provisioning
+from dashboards import catalogue, fitting, legacy, modern, portable, provisioning, v2
 from exporter.model.metric import Naming
+from targets.feature import Note, Section, text
+from targets.feature import written as written_version
+from targets.grafana import LEGACY, MODERN, NEWEST, RESOURCE, Generation
 
 if TYPE_CHECKING:
     from dashboards.grafana_tree import Json
+    from dashboards.panel import Board
     from exporter.registry import Registry
+    from targets.grafana import Grafana
 
-_OLDEST_MODERN = "8.4.0"
+REPORT = "dashboards/compatibility.txt"
 _OLDEST_LEGACY = "7.0.0"
+_PORTABLE = {Generation.MODERN: MODERN, Generation.LEGACY: LEGACY, Generation.RESOURCE: NEWEST}
 _TAG = "registry:"  # before the hash of the declarations; no query and no link asks for it
 
 
-def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
-    """All files, by path within the bundle. Raises DeclarationError when boards and registry contradict."""
-    found = {"dashboards/provisioning/net-exporter.yml": provisioning.PROVIDER.encode()}
+def files(registry: Registry, naming: Naming, version: Grafana | None = None) -> dict[str, bytes]:
+    """All files, by path within the bundle; with a version, only those it loads, written for it.
+
+    Raises DeclarationError when boards and registry contradict.
+    """
+    found = {
+        "dashboards/provisioning/net-exporter.yml": provisioning.PROVIDER.encode(),
+        REPORT: text(report(registry, version)).encode(),
+    }
     tag = _TAG + registry.fingerprint()
     for board in catalogue.boards(registry):
-        new = _tagged(modern.render(board, naming), tag)
-        old = _tagged(legacy.render(board, naming), tag)
-        found[f"dashboards/{board.slug}.json"] = _text(new)
-        found[f"dashboards/import/{board.slug}.json"] = _line(portable.importable(new, _OLDEST_MODERN))
-        found[f"dashboards/legacy/{board.slug}.json"] = _text(old)
-        found[f"dashboards/legacy/import/{board.slug}.json"] = _line(portable.importable(old, _OLDEST_LEGACY))
+        for generation, chosen in _versions(version).items():
+            for path, content in _WRITERS[generation](board, naming, tag, chosen).items():
+                found[f"{generation.value}/{path}"] = content
+    return found
+
+
+def report(registry: Registry, version: Grafana | None = None) -> list[Section]:
+    """What the boards would use and a version lacks; without one, for each form that is written."""
+    shown = catalogue.boards(registry)
+    written = _versions(version)
+    found = [
+        Section(generation.value, chosen.loads, tuple(fitting.notes(shown, chosen)))
+        for generation, chosen in written.items()
+    ]
+    if Generation.RESOURCE not in written:
+        found.append(Section(Generation.RESOURCE.value, NEWEST.loads, (Note(RESOURCE, ()),)))
     return found
 
 
@@ -62,3 +84,35 @@ def _text(board: Json) -> bytes:
 def _line(board: Json) -> bytes:
     """On one line: only machines read it, and its readable twin lies beside it."""
     return json.dumps(board, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _versions(version: Grafana | None) -> dict[Generation, Grafana]:
+    """What is written, and for whom."""
+    if version is None:
+        return _PORTABLE
+    return dict.fromkeys(version.generations, version)
+
+
+def _write_legacy(board: Board, naming: Naming, tag: str, _version: Grafana) -> dict[str, bytes]:
+    return _both(board.slug, _tagged(legacy.render(board, naming), tag), _OLDEST_LEGACY)
+
+
+def _write_modern(board: Board, naming: Naming, tag: str, version: Grafana) -> dict[str, bytes]:
+    written = fitting.fit(_tagged(modern.render(board, naming), tag), version)
+    return _both(board.slug, written, f"{written_version(version.oldest)}.0")
+
+
+def _write_resource(board: Board, naming: Naming, tag: str, version: Grafana) -> dict[str, bytes]:
+    fitted = fitting.fit(_tagged(modern.render(board, naming), tag), version)
+    return {f"{board.slug}.json": _line(v2.resource(fitted))}
+
+
+def _both(slug: str, written: Json, oldest: str) -> dict[str, bytes]:
+    return {f"{slug}.json": _text(written), f"import/{slug}.json": _line(portable.importable(written, oldest))}
+
+
+_WRITERS = {
+    Generation.LEGACY: _write_legacy,
+    Generation.MODERN: _write_modern,
+    Generation.RESOURCE: _write_resource,
+}

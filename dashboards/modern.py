@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from exporter.model.metric import Naming
 
 SCHEMA = 36
+HEATMAP_BEFORE = (
+    "dataFormat",
+    "hideZeroBuckets",
+    "yAxis",
+    "yBucketBound",
+)  # what Grafana before 9.1 reads of a heatmap
 _LARGEST_FIRST = {"sortBy": "Last *", "sortDesc": True}  # by the heading that Grafana gives the last value
 _OLDEST = "8.4.0"
 _DASHBOARD = (
@@ -95,13 +101,10 @@ def _panel(raw: Json) -> Json:
 
 
 def _heatmap(raw: Json) -> Json:
-    """Options for Grafana 9 and later; the keys beside them are those of 8.4 and 8.5, which later ones pass over."""
+    """Options for Grafana 9.1 and later; the keys beside them are those of before, which later ones pass over."""
     unit = raw["yAxis"]["format"]
     return {
-        "dataFormat": raw["dataFormat"],
-        "hideZeroBuckets": raw["hideZeroBuckets"],
-        "yAxis": raw["yAxis"],
-        "yBucketBound": raw["yBucketBound"],
+        **{key: raw[key] for key in HEATMAP_BEFORE},
         "fieldConfig": {
             "defaults": {"custom": {"scaleDistribution": {"type": "linear"}}, "mappings": [], "unit": unit},
             "overrides": [],

@@ -155,9 +155,8 @@ def test_nothing_else_is_committed_beside_what_the_manifest_lists() -> None:
 def test_every_dashboard_and_rule_group_tells_of_which_registry_it_is(written: Path) -> None:
     registry_hash = registry.load().fingerprint()
     boards = [json.loads(path.read_bytes()) for path in (written / "dashboards").rglob("*.json")]
-    assert {(board["tags"][0], board["tags"][-1]) for board in boards} == {
-        ("net-exporter", f"registry:{registry_hash}")
-    }
+    tags = [board.get("spec", board)["tags"] for board in boards]
+    assert {(each[0], each[-1]) for each in tags} == {("net-exporter", f"registry:{registry_hash}")}
     for path in (written / "alerts" / "rules").iterdir():
         text = path.read_text("utf-8")
         assert f" Registry {registry_hash}.\n" in text, path

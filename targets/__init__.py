@@ -1,0 +1,1 @@
+"""What a Grafana or a Prometheus can load, by version, and the report of what was left out."""
