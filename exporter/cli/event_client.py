@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -19,7 +19,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0  # seconds between attempts
 _ALIVE_MS: Final = 310_000  # other servers hang up on whoever asks more often than every five minutes
 _END_SECONDS: Final = 2.0
 _WAITING: Final = 10_000  # replies not printed yet; when there are more, the server waits, and counts what it loses
-_PATIENCE: Final = 0.1  # seconds between looks at whether to end
+_PATIENCE: Final = 0.1  # seconds between looks at whether to end; Ctrl-C just before a wait does not end that wait
 # What no further attempt will change.
 _HOPELESS: Final = (
     grpc.StatusCode.UNAUTHENTICATED,
@@ -85,7 +85,10 @@ class Streams:
         """Server and what it sent, or what happened to it, as it comes; ends when every server is given up."""
         left = len(self._threads)
         while left:
-            address, told = self._waiting.get()
+            try:
+                address, told = self._waiting.get(timeout=_PATIENCE)
+            except Empty:
+                continue
             left -= isinstance(told, Notice) and told.over
             yield address, told
 

@@ -16,6 +16,8 @@ from exporter import registry
 from tests.bpf import compiling
 from tests.vm import kernels, machine, matrix, rows
 
+pytestmark = pytest.mark.timeout(0)  # a guest has a limit of its own
+
 # The oldest kernel with everything that probes ask for at least, and what is to come; the others: make vmtest.
 AFFORDED = ("5.10", "newest")
 # All programs, and for each way of counting one whose numbers are known; IPVS and virtio devices are in guests only.

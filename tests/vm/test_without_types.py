@@ -12,6 +12,8 @@ from exporter import registry
 from tests.bpf import compiling
 from tests.vm import kernels, machine, matrix, rows
 
+pytestmark = pytest.mark.timeout(0)  # a guest has a limit of its own
+
 WANTED = "5.10"
 MOST_SECONDS = 900
 EXACT = ("tests/bpf/test_tcpretrans.py", "tests/bpf/test_virtcmdlatency.py")

@@ -87,7 +87,7 @@ class Watching:
         """Exit code and the rest of standard error."""
         assert self.process.stderr is not None
         descriptor = self.process.stderr.fileno()
-        rest = self._read.pop(descriptor, b"") + self.process.stderr.read()
+        rest = self._read.pop(descriptor, b"") + self.process.communicate(timeout=SECONDS)[1]
         return self.process.wait(SECONDS), rest
 
     def close(self) -> None:
