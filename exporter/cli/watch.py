@@ -83,10 +83,11 @@ def _streams(options: Namespace) -> Streams:
     servers = [address(server, options.port) for server in options.servers or ["127.0.0.1"]]
     if bool(options.certificate) != bool(options.key) or (options.certificate and not options.ca):
         raise UsageError("--certificate and --key belong together, and need --ca")
-    authority, certificate, key = (_content(path) for path in (options.ca, options.certificate, options.key))
+    authority = _content("--ca", options.ca)
+    certificate, key = _content("--certificate", options.certificate), _content("--key", options.key)
     if options.ca and _CERTIFICATE not in authority:
         raise UsageError(f"{options.ca}: there is no certificate in PEM in it")
-    token = _content(options.token_file).decode("ascii", "replace").strip()
+    token = _content("--token-file", options.token_file).decode("ascii", "replace").strip()
     lists = (options.type, options.node, options.pod, options.namespace)
     name, *owner = (",".join(_words(each)) for each in lists)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read on import; what it complains about, we do
@@ -115,11 +116,13 @@ def _words(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for each in given for word in words(each))
 
 
-def _content(path: str | None) -> bytes:
+def _content(option: str, path: str | None) -> bytes:
     if path is None:
         return b""
     try:
         with open(path, "rb") as file:
             return file.read()
     except OSError as problem:
-        raise UsageError(f"{path}: {problem.strerror}") from problem
+        raise UsageError(
+            f"{option}: {path} cannot be read ({problem.strerror}); name a file that you may read"
+        ) from problem

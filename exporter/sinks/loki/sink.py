@@ -77,7 +77,9 @@ class LokiSink:
         self._backlog.close()
         if waiting:
             kept = self._backlog.waiting
-            log.warning("Loki did not get the last %d events; %d of them are kept on disk", waiting, kept)
+            log.warning(
+                "Loki did not get the last %d events; %d of them are kept on disk, in `spillFolder`", waiting, kept
+            )
         if not self._thread.is_alive():
             self._client.close()
 

@@ -233,7 +233,7 @@ def test_head_sees_one_line() -> None:
         (("--type", "zzz"), "unknown event 'zzz'; see inspector list event"),
         (("--port", "x"), "argument -p/--port: invalid int value: 'x'; see inspector watch --help"),
         (("--pods", "x"), "unknown option '--pods'; did you mean '--pod'?; see inspector watch --help"),
-        (("--ca", "/none"), "/none: No such file or directory"),
+        (("--ca", "/none"), "--ca: /none cannot be read (No such file or directory); name a file that you may read"),
         (("--ca", "/etc/hostname"), "/etc/hostname: there is no certificate in PEM in it"),
         (("--certificate", "/none"), "--certificate and --key belong together, and need --ca"),
     ],

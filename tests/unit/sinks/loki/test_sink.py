@@ -169,7 +169,7 @@ def test_closing_does_not_wait_for_a_loki_that_hangs_and_counts_what_it_did_not_
         assert not sink._thread.is_alive()
         assert lost == {"closed": 7, "overflow": 0, "refused": 0, "disk": 0}
         assert sink.deliveries().waiting == 0
-    assert "Loki did not get the last 7 events; 0 of them are kept on disk" in caplog.messages
+    assert "Loki did not get the last 7 events; 0 of them are kept on disk, in `spillFolder`" in caplog.messages
 
 
 def test_with_a_folder_what_was_not_delivered_is_delivered_by_the_next_run(tmp_path: Path) -> None:
