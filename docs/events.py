@@ -21,7 +21,8 @@ _TEXT = (
 _ABOUT_RECORDS = (
     "As JSON an event is `timestamp` (nanoseconds since 1970), `type`, `labels` (a list of `name` and `value`: pod, "
     "namespace and node, of a connection also both ends with their owners), `msg` (what the text says after the "
-    "namespace), `netns` (the namespace's inode), `stack` where asked for, and the type's facts under their names."
+    "namespace), `netns` (the namespace's inode), `container` (id of the one that the event's process is in, while "
+    "that runs), `stack` where asked for, and the type's facts under their names."
 )
 
 

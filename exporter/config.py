@@ -229,15 +229,16 @@ def _additional(registry: Registry, settings: Resolved, faults: Faults) -> Addit
     own = {label.name for metric in registry.metrics() for label in metric.labels}
     taken = identity | own | {"le"}
     listed = _list(settings, "metrics.additionalLabels", faults)
-    right: list[object] = list(additional.VERBOSE) if settings["metrics.verbose"] else []
+    verbose = settings["metrics.verbose"]
+    right: list[object] = []
     for index, entry in enumerate(listed.content):
         try:
-            additional.parse([*right, entry], taken)
+            additional.parse([*right, entry], taken, verbose=verbose)
         except UsageError as error:
             faults.add(listed.at(index), listed.key, str(error))
         else:
             right.append(entry)
-    return additional.parse(right, taken)
+    return additional.parse(right, taken, verbose=verbose)
 
 
 def _events(registry: Registry, settings: Resolved, faults: Faults) -> EventConfig:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exporter.model.event import Named
 
 # Keys that every record may have; no type may have a field of such a name.
-RESERVED: Final = frozenset({"timestamp", "type", "labels", "msg", "netns", "stack"})
+RESERVED: Final = frozenset({"timestamp", "type", "labels", "msg", "netns", "stack", "container"})
 
 
 def record(named: Named, naming: EventNaming) -> dict[str, Any]:
@@ -34,6 +34,8 @@ def record(named: Named, naming: EventNaming) -> dict[str, Any]:
     if event.netns:
         made["netns"] = event.netns
     made |= {each.name: value for each, value in zip(event.type.fields, event.values, strict=True) if value != ""}
+    if named.container:
+        made["container"] = named.container
     if named.stack:
         made["stack"] = list(named.stack)
     return made

@@ -44,6 +44,8 @@ def _facts(named: Named) -> Iterator[str]:
     for each, value in zip(event.type.fields, event.values, strict=True):
         if value != "":
             yield f"{each.name}:{quoted(str(value))}"
+    if named.container:
+        yield f"container:{named.container}"
     yield from _end("src", named.source, named.node)
     yield from _end("dst", named.destination, named.node)
     if named.stack:

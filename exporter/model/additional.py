@@ -17,7 +17,7 @@ _OF_POD: Final = "labels:"
 _ADDRESS: Final = "ip"
 _MOST: Final = 30  # a scrape has a limit for labels too
 _SHOWN: Final = 80  # characters of an entry in a message
-VERBOSE: Final = ("ip=${ip}", "app=${labels:app}")  # as verbose mode of the first age added them
+_VERBOSE: Final = {"ip": "${ip}", "app": "${labels:app}"}  # as verbose mode of the first age added them
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,25 @@ class AdditionalLabels:
 NONE: Final = AdditionalLabels()
 
 
-def parse(entries: Sequence[object], taken: Collection[str]) -> AdditionalLabels:
+def parse(entries: Sequence[object], taken: Collection[str], *, verbose: bool = False) -> AdditionalLabels:
     """Read `name=template` entries. Raises UsageError saying what is wrong with which entry.
 
     Args:
         entries: as in the configuration.
         taken: names of labels that series have anyway.
+        verbose: whether the pod's address and its label `app` come first.
     """
     if len(entries) > _MOST:
         raise UsageError(f"metrics.additionalLabels: {len(entries)} labels; at most {_MOST} can be added")
-    found: dict[str, str] = {}
+    found = dict(_VERBOSE) if verbose else {}
     for entry in entries:
         shown = f"metrics.additionalLabels: {entry!r:.{_SHOWN}}"
         if not isinstance(entry, str) or "=" not in entry:
             raise UsageError(f"{shown} must be NAME=TEMPLATE, for example app=${{labels:app}}")
         name, _, template = entry.partition("=")
         _check(name, template, shown)
+        if verbose and name in _VERBOSE:
+            raise UsageError(f"{shown}: metrics.verbose adds a label {name} already; choose another name")
         if name in found:
             raise UsageError(f"{shown}: label {name} is there twice")
         if name in taken:

@@ -119,6 +119,7 @@ class Named:
         source: owner of the source address, where known.
         destination: owner of the destination address, where known.
         stack: the stack's functions as `name+0x1f`, innermost first.
+        container: id of the container that the event's process is in; empty where it is not known.
     """
 
     event: Event
@@ -127,6 +128,7 @@ class Named:
     source: Mapping[str, str] = field(default_factory=dict)
     destination: Mapping[str, str] = field(default_factory=dict)
     stack: tuple[str, ...] = ()
+    container: str = ""
 
 
 class EventSource(Protocol):

@@ -9,6 +9,7 @@ from exporter.errors import CollectError
 from exporter.identity.recent import NOBODY, Owners
 from exporter.model.event import Named
 from exporter.model.probe import ProbeSpec, stateless
+from exporter.runtime import containers
 from exporter.runtime.attempt import attempt
 from exporter.sources import addresses, links
 from exporter.sources.netns import Visitor
@@ -91,9 +92,10 @@ class Naming:
         """Name them."""
         self._look_for({(event.netns, event.cookie) for event in events if event.netns})
         functions = self._stacks.named(event.stack for event in events if event.stack)
-        return [self._named(event, functions) for event in events]
+        inside = containers.of_events(str(self._env.proc), events)
+        return [self._named(event, functions, inside) for event in events]
 
-    def _named(self, event: Event, functions: Mapping[int, str]) -> Named:
+    def _named(self, event: Event, functions: Mapping[int, str], inside: Mapping[tuple[int, int], str]) -> Named:
         pod = self._owners.pod(event.netns, event.cookie) if event.netns else None
         source = destination = NOBODY
         connection = event.connection
@@ -101,7 +103,9 @@ class Naming:
             source = self._end(connection.source, pod)
             destination = self._end(connection.destination, pod)
         stack = tuple(functions[address] for address in event.stack)
-        return Named(event, self._env.node, pod, source, destination, stack)
+        process = containers.process_of(event) if inside else None
+        container = "" if process is None else inside.get(process, "")
+        return Named(event, self._env.node, pod, source, destination, stack, container)
 
     def _end(self, address: Address, pod: Pod | None) -> Mapping[str, str]:
         packed = address.packed

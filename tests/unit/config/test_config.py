@@ -70,6 +70,7 @@ def test_every_setting_can_be_set(load: Callable[..., config.Config]) -> None:
         "enableLegacyVersion": True,
         "ebpf": {"backend": "core", "btfFolder": "/srv/btf"},
         "metrics": {
+            "enabled": True,
             "interval": 15,
             "timestamps": True,
             "naming": "both",

@@ -17,6 +17,13 @@ def test_templates_take_labels_and_the_address_and_keep_all_else() -> None:
     assert labels.nobodys == ("", ":", "prod")
 
 
+def test_verbose_mode_adds_two_whose_names_are_taken_then() -> None:
+    labels = additional.parse(["team=${labels:team}"], (), verbose=True)
+    assert labels == AdditionalLabels(("ip", "app", "team"), ("${ip}", "${labels:app}", "${labels:team}"))
+    with pytest.raises(UsageError, match=r"'app=x': metrics.verbose adds a label app already; choose another name"):
+        additional.parse(["app=x"], (), verbose=True)
+
+
 def test_without_entries_there_are_none() -> None:
     assert additional.parse([], ()) == AdditionalLabels()
     assert AdditionalLabels().nobodys == ()
