@@ -21,6 +21,7 @@ import docs
 import scrape
 import scrape.helm
 import scrape.kubernetes
+from alerts import overrides
 from alerts.words import Links
 from docs.folder import Wanted, differences, mend
 from exporter import registry
@@ -45,7 +46,7 @@ PUSHES = {
     ),
 }
 NAMINGS = [naming.value for naming in Naming]
-LINKING = ("alerts", "kubernetes", "helm", "docs")  # whose files link to dashboards or runbooks
+LINKING = ("alerts", "kubernetes", "helm", "docs")  # whose files link to dashboards or runbooks, or hold limits
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
@@ -73,6 +74,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--only", default=",".join(SUBJECTS), help="subjects, separated by commas (default %(default)s)")
     add("--check", action="store_true", help="write nothing; exit 1 and name each file that differs")
     add("--grafana", default="", metavar="URL", help="where dashboard links of alerts lead (default: relative)")
+    add(
+        "--thresholds",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of limits for alerts, by key (bundle/docs/thresholds.md)",
+    )
     add("--runbooks", default="docs/runbooks", metavar="URL", help="where runbook links lead (default %(default)s)")
     chosen = understood(parser, arguments)
     chosen.only = [known("subject", word, SUBJECTS) for word in chosen.only.split(",")]
@@ -125,9 +132,10 @@ def main(arguments: list[str]) -> int:
         if arguments[:1] == ["push"]:
             return push(arguments[1:])
         chosen = parse(arguments)
+        limits = overrides.read(chosen.thresholds) if chosen.thresholds else alerts.DECLARED
         links = Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/"))
         made = {
-            subject: SUBJECTS[subject](registry.load(), chosen.naming, *([links] if subject in LINKING else []))
+            subject: SUBJECTS[subject](registry.load(), chosen.naming, *((links, limits) if subject in LINKING else ()))
             for subject in chosen.only
         }
         for subject, files in made.items():

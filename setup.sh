@@ -5,13 +5,14 @@ cd "$(dirname "$0")"
 
 PYTHON=${PYTHON:-python3}
 # prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations.
+# prometheus-alertmanager: amtool, and a live one. jsonnet: a second opinion on the mixin.
 # iproute2, iptables, nftables, iputils-ping, procps: namespaces in tests, and packets lost on purpose.
 # curl, openssl, zsh: a client, certificates and a shell for tests.
 # clang, llvm, libbpf-dev: compile bpf/; libbpf1 loads it; bpftool: a second opinion on what is loaded; clang-format: lint.
 # python3-bpfcc: its compiler tells types of kernels without BTF; 4 MB beside clang.
 # ethtool, ipvsadm: devices and virtual servers in tests, as an operator would set them.
 # qemu-system-x86, busybox-static, kmod, zstd: other kernels to test in; virtiofsd: their files.
-PACKAGES="prometheus victoria-metrics iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format python3-bpfcc ethtool ipvsadm qemu-system-x86 busybox-static kmod zstd curl openssl zsh"
+PACKAGES="prometheus prometheus-alertmanager victoria-metrics jsonnet iproute2 iptables nftables iputils-ping procps clang llvm libbpf-dev libbpf1 bpftool clang-format python3-bpfcc ethtool ipvsadm qemu-system-x86 busybox-static kmod zstd curl openssl zsh"
 case $(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}") in
 bullseye | bookworm | jammy) ;; # a part of QEMU there
 *) PACKAGES="$PACKAGES virtiofsd" ;;

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from alerts import casefile, migration, recording, rulefile
+from alerts import casefile, disturbed, migration, overrides, recording, routing, rulefile
 from alerts.output import dump
 from alerts.rules import GROUPS
 from alerts.totals import RULES
@@ -15,14 +16,20 @@ from exporter.model.metric import Naming
 from exporter.model.promql import Rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from alerts.model import AlertRule
     from exporter.registry import Registry
 
 LINKS = Links()
+DECLARED: Mapping[str, float] = MappingProxyType({})  # no limit is replaced
 NEEDS = "Needs Prometheus 2.42 or newer."
 LOAD = "Load with `rule_files: [rules/*.yml]`; needs Prometheus 2.42 or newer."
+DISTURBED = "Restarts of the exporter, new series and targets that go."
+EXAMPLE = (
+    "Example for Alertmanager 0.22 or newer: merge its routes and inhibitions into yours, and name your receivers.",
+    "Critical: wake somebody. Warning: look at it in working hours. Info: nobody is told.",
+)
 RUN = "Run with `promtool test rules`."
 
 
@@ -32,9 +39,11 @@ def rules() -> Iterator[AlertRule]:
         yield from group.rules
 
 
-def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
-    """Rule files, the operator's object, and test files for promtool, by path."""
-    rendering = Rendering(naming)
+def files(
+    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+) -> dict[str, bytes]:
+    """Rule files, the operator's object, test files for promtool and the example for Alertmanager, by path."""
+    rendering = Rendering(naming, limits=limits)
     links = replace(links, registry=registry.fingerprint())
     load = f"{LOAD} Registry {links.registry}."
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
@@ -44,9 +53,10 @@ def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str,
             casefile.recording_tests(RULES, "../rules/recording.yml", rendering), RUN
         ),
         "alerts/prometheusrule.yml": dump(
-            prometheus_rule(registry, naming, links),
+            prometheus_rule(registry, naming, links, limits),
             "All rules for the Prometheus operator. Add the label by which your Prometheus object selects rules.",
         ),
+        "alerts/alertmanager.yml": dump(routing.alertmanager(rendering), *EXAMPLE),
     }
     written[migration.PATH] = dump(
         migration.rules(registry, naming),
@@ -55,14 +65,25 @@ def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str,
     for group in GROUPS:
         path = f"rules/{group.subject}.yml"
         written[f"alerts/{path}"] = dump(rulefile.alerts((group,), rendering, links), load)
-        tests = casefile.alert_tests(group, f"../{path}", rendering, links)
-        written[f"alerts/tests/{group.subject}.test.yml"] = dump(tests, RUN)
+        # Cases lie close to the declared limits, so those of other limits would prove nothing.
+        tested = replace(group, rules=tuple(rule for rule in group.rules if not overrides.touched(rule, limits)))
+        left = [
+            f"Without {rule.name}: its limits are not the declared ones."
+            for rule in group.rules
+            if rule not in tested.rules
+        ]
+        tests = casefile.alert_tests(tested, f"../{path}", rendering, links)
+        written[f"alerts/tests/{group.subject}.test.yml"] = dump(tests, RUN, *left)
+        further = disturbed.tests(tested, f"../{path}", rendering)
+        written[f"alerts/tests/{group.subject}.disturbed.test.yml"] = dump(further, DISTURBED, RUN, *left)
     return written
 
 
-def prometheus_rule(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, Any]:
+def prometheus_rule(
+    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+) -> dict[str, Any]:
     """All rules as one object of the Prometheus operator."""
-    rendering = Rendering(naming)
+    rendering = Rendering(naming, limits=limits)
     links = replace(links, registry=registry.fingerprint())
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
     return rulefile.operator_object("net-exporter", links.registry, totals, rulefile.alerts(GROUPS, rendering, links))

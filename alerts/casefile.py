@@ -33,7 +33,7 @@ DEFAULTS: dict[LabelKey, str] = {
 
 def alert_tests(group: Group, rule_file: str, rendering: Rendering, links: Links) -> dict[str, Any]:
     """Test file for one group of alerts."""
-    return _file(
+    return document(
         rule_file,
         [_alert_test(rule, case, rendering, links) for rule in group.rules for case in rule.cases],
     )
@@ -41,28 +41,30 @@ def alert_tests(group: Group, rule_file: str, rendering: Rendering, links: Links
 
 def recording_tests(rules: Sequence[Recording], rule_file: str, rendering: Rendering) -> dict[str, Any]:
     """Test file for the recording rules."""
-    return _file(rule_file, [_recording_test(rule, rendering) for rule in rules])
+    return document(rule_file, [_recording_test(rule, rendering) for rule in rules])
 
 
-def _file(rule_file: str, tests: list[dict[str, Any]]) -> dict[str, Any]:
+def document(rule_file: str, tests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Whole test file."""
     return {"rule_files": [rule_file], "evaluation_interval": "1m", "tests": tests}
 
 
 def _alert_test(rule: AlertRule, case: Fires | Silent, rendering: Rendering, links: Links) -> dict[str, Any]:
     if isinstance(case, Fires):
         fires = case.since + rule.hold
-        checks = [_check(rule, fires - 1, []), _check(rule, fires, [_expected(rule, case, rendering, links)])]
+        checks = [check(rule, fires - 1, []), check(rule, fires, [_expected(rule, case, rendering, links)])]
     else:
-        checks = [_check(rule, case.at or rule.hold + SLACK, [])]
+        checks = [check(rule, case.at or rule.hold + SLACK, [])]
     return {
         "name": f"{rule.name}: {case.name}",
         "interval": "1m",
-        "input_series": _input(case.series, rendering),
+        "input_series": inputs(case.series, rendering),
         "alert_rule_test": checks,
     }
 
 
-def _check(rule: AlertRule, minute: int, alerts: list[dict[str, Any]]) -> dict[str, Any]:
+def check(rule: AlertRule, minute: int, alerts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Which alerts of the rule fire at a minute."""
     return {"eval_time": f"{minute}m", "alertname": rule.name, "exp_alerts": alerts}
 
 
@@ -81,7 +83,7 @@ def _recording_test(rule: Recording, rendering: Rendering) -> dict[str, Any]:
     return {
         "name": f"{name} leaves the host out",
         "interval": "1m",
-        "input_series": _input(rule.example, rendering),
+        "input_series": inputs(rule.example, rendering),
         "promql_expr_test": [
             {
                 "expr": name,
@@ -92,7 +94,8 @@ def _recording_test(rule: Recording, rendering: Rendering) -> dict[str, Any]:
     }
 
 
-def _input(series: Sequence[Series], rendering: Rendering) -> list[dict[str, Any]]:
+def inputs(series: Sequence[Series], rendering: Rendering) -> list[dict[str, Any]]:
+    """Series as input of a test."""
     return [{"series": selector(one, rendering), "values": one.values} for one in series]
 
 

@@ -122,6 +122,7 @@ class AlertRule:
         show: how `{value}` is written.
         runbook: what to do.
         dashboard: key of the dashboard that shows it.
+        on_absence: whether it fires where there is no series, and not where there is one.
         thresholds: named limits used in the condition, for the documents.
         cases: inputs with what must come of them.
     """
@@ -137,6 +138,7 @@ class AlertRule:
     show: Show
     runbook: Runbook
     dashboard: str
+    on_absence: bool = False
     thresholds: tuple[Threshold, ...] = ()
     cases: tuple[Fires | Silent, ...]
 

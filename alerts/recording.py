@@ -50,7 +50,7 @@ class Recording:
 
     def name_in(self, rendering: Rendering) -> str:
         """Name of the recorded series in one dialect."""
-        return f"{self.level}:{self.metric.name_in(rendering.naming)}:{self.operation}"
+        return f"{self.level}:{rendering.name(self.metric)}:{self.operation}"
 
 
 LEVELS: tuple[tuple[str, tuple[LabelKey, ...]], ...] = (

@@ -4,204 +4,233 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter.model.promql import Limit
+
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
-    """A named limit.
+class Threshold(Limit):
+    """A limit with what people must know to replace it.
 
     Args:
-        name: what is limited, for people.
-        value: the limit.
+        name: what is limited.
         unit: of the value.
         reason: why this value.
     """
 
     name: str
-    value: float
     unit: str
     reason: str
 
 
 # Exporter
 SLOW_CYCLE = Threshold(
-    "Collection time",
+    "slowCycle",
     1.0,
+    "Collection time",
     "seconds",
     "A cycle costs well below 0.1 s with 250 pods; at 1 s the default interval of 5 s is in danger.",
 )
 
 # TCP
 RETRANSMIT_SHARE = Threshold(
-    "Retransmitted share of segments",
+    "retransmitShare",
     0.05,
+    "Retransmitted share of segments",
     "ratio",
     "Below 1 % is usual on a wide-area path, within a data centre far less; at 5 % throughput collapses.",
 )
 RETRANSMIT_SHARE_CRITICAL = Threshold(
-    "Retransmitted share of segments, critical",
+    "retransmitShareCritical",
     0.15,
+    "Retransmitted share of segments, critical",
     "ratio",
     "At 15 % most requests of more than a few segments meet a time-out.",
 )
 SENT_SEGMENTS = Threshold(
-    "Segments sent before a share means anything",
+    "sentSegments",
     10,
+    "Segments sent before a share means anything",
     "per second",
     "An idle pod that repeats two of four segments has no problem.",
 )
 FAILED_OPENS_SHARE = Threshold(
-    "Failed share of connection attempts",
+    "failedOpensShare",
     0.2,
+    "Failed share of connection attempts",
     "ratio",
     "Clients that retry hide a few failures; one of five is visible to users.",
 )
 FAILED_OPENS = Threshold(
-    "Failed connection attempts before a share means anything",
+    "failedOpens",
     0.5,
+    "Failed connection attempts before a share means anything",
     "per second",
     "A single prober that meets a closed port stays below.",
 )
 ACCEPT_QUEUE_SHARE = Threshold(
-    "Filled share of the accept queue",
+    "acceptQueueShare",
     0.8,
+    "Filled share of the accept queue",
     "ratio",
     "Sampled every few seconds, a queue that is seen at 80 % has been full in between.",
 )
 RESETS_SENT = Threshold(
-    "Resets sent",
+    "resetsSent",
     5,
+    "Resets sent",
     "per second",
     "Health checks and scanners provoke a reset now and then.",
 )
 RESETS_SENT_SHARE = Threshold(
-    "Resets sent per connection opened",
+    "resetsSentShare",
     0.2,
+    "Resets sent per connection opened",
     "ratio",
     "Programs that close with unread data reset a few of their connections on purpose.",
 )
 CUT_CONNECTIONS = Threshold(
-    "Established connections reset",
+    "cutConnections",
     1,
+    "Established connections reset",
     "per second",
     "Single resets are how many programs end a connection.",
 )
 CUT_CONNECTIONS_SHARE = Threshold(
-    "Share of established connections reset per minute",
+    "cutConnectionsShare",
     0.1,
+    "Share of established connections reset per minute",
     "ratio",
     "At 10 % a minute the pool of connections is replaced every ten minutes.",
 )
 STUCK_QUEUE = Threshold(
-    "Bytes waiting in socket queues for 10 minutes",
+    "stuckQueue",
     1_000_000,
+    "Bytes waiting in socket queues for 10 minutes",
     "bytes",
     "Healthy queues empty between two collections; a megabyte that never leaves is a hung program or a dead peer.",
 )
 CLOSE_WAIT = Threshold(
-    "Connections in CLOSE_WAIT for 15 minutes",
+    "closeWait",
     500,
+    "Connections in CLOSE_WAIT for 15 minutes",
     "connections",
     "Half of the usual limit of 1,024 descriptors.",
 )
 
 # UDP
 RECEIVE_BUFFER_SHARE = Threshold(
-    "Datagrams lost at a full receive queue",
+    "receiveBufferShare",
     0.01,
+    "Datagrams lost at a full receive queue",
     "ratio",
     "One lost DNS answer in a hundred costs one request in a hundred a time-out of seconds.",
 )
 LOST_DATAGRAMS = Threshold(
-    "Datagrams lost before it matters",
+    "lostDatagrams",
     1,
+    "Datagrams lost before it matters",
     "per second",
     "Below that, retries by the program hide it.",
 )
 UNEXPECTED_DATAGRAMS = Threshold(
-    "Datagrams for a closed port in 15 minutes",
+    "unexpectedDatagrams",
     3,
+    "Datagrams for a closed port in 15 minutes",
     "datagrams",
     "One late answer is chance; several in a quarter of an hour are a slow server.",
 )
 UNEXPECTED_SHARE = Threshold(
-    "Datagrams for a closed port, share of those received",
+    "unexpectedShare",
     0.001,
+    "Datagrams for a closed port, share of those received",
     "ratio",
     "Keeps multicast chatter towards busy pods out.",
 )
 
 # Node
 CONNTRACK_SHARE = Threshold(
-    "Filled share of the connection tracking table",
+    "conntrackShare",
     0.8,
+    "Filled share of the connection tracking table",
     "ratio",
     "Early drop starts when the table is full; at 80 % there is time to raise the limit.",
 )
 CONNTRACK_SHARE_CRITICAL = Threshold(
-    "Filled share of the connection tracking table, critical",
+    "conntrackShareCritical",
     0.95,
+    "Filled share of the connection tracking table, critical",
     "ratio",
     "A burst of new connections fills the rest within seconds.",
 )
 CONNTRACK_TREND_SHARE = Threshold(
-    "Filled share from which the trend counts",
+    "conntrackTrendShare",
     0.6,
+    "Filled share from which the trend counts",
     "ratio",
     "A trend from a nearly empty table predicts nothing.",
 )
 INSERT_FAILED = Threshold(
-    "Failed insertions into the connection tracking table",
+    "insertFailed",
     1,
+    "Failed insertions into the connection tracking table",
     "per second",
     "Two lookups racing from one socket (A and AAAA) lose one insertion now and then.",
 )
 SQUEEZED_SHARE = Threshold(
-    "Receive loops cut short, per packet",
+    "squeezedShare",
     0.001,
+    "Receive loops cut short, per packet",
     "ratio",
     "A loop handles up to 300 packets, so 0.1 % means that about every third loop is cut short.",
 )
 SQUEEZED = Threshold(
-    "Receive loops cut short before it matters",
+    "squeezed",
     1,
+    "Receive loops cut short before it matters",
     "per second",
     "A cut loop goes on a moment later; only many of them add latency.",
 )
 NEIGHBOUR_SHARE = Threshold(
-    "Filled share of the neighbour table",
+    "neighbourShare",
     0.8,
+    "Filled share of the neighbour table",
     "ratio",
     "At gc_thresh3 new neighbours are refused, so all packets to new pods fail at once.",
 )
 PORTS_SHARE = Threshold(
-    "Used share of the ephemeral ports",
+    "portsShare",
     0.8,
+    "Used share of the ephemeral ports",
     "ratio",
     "The kernel searches longer for a free port from about there, and fails soon after.",
 )
 DESCRIPTORS = Threshold(
-    "Open descriptors of a pod",
+    "descriptors",
     50_000,
+    "Open descriptors of a pod",
     "descriptors",
     "Few programs need them; the usual limit of 65,536 per process is near.",
 )
 
 # Devices and routing
 DROPPED_SHARE = Threshold(
-    "Dropped share of packets",
+    "droppedShare",
     0.001,
+    "Dropped share of packets",
     "ratio",
     "TCP loses half of its throughput on a 50 ms path at about 0.1 % loss.",
 )
 DROPPED = Threshold(
-    "Packets dropped before it matters",
+    "dropped",
     1,
+    "Packets dropped before it matters",
     "per second",
     "Packets of unknown protocols count as dropped too; LLDP alone gives one every half minute.",
 )
 NO_ROUTE = Threshold(
-    "Packets without a route",
+    "noRoute",
     1,
+    "Packets without a route",
     "per second",
     "Programs that try IPv6 first lose one packet per name they look up.",
 )

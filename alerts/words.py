@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 from alerts.model import POD_KEYS
 from exporter.model.metric import Identity
@@ -36,17 +37,18 @@ class Links:
 def templates(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, str]:
     """Annotations as Prometheus templates."""
     places = {key: f"{{{{ $labels.{rendering.label(key)} }}}}" for key in rule.expr.labels}
+    linked = {key: f"{{{{ $labels.{rendering.label(key)} | urlquery }}}}" for key in rule.expr.labels}
     node, namespace, pod = (places.get(key, "") for key in POD_KEYS)
     inside = f"pod {namespace}/{pod}"
     owner = f"{{{{ if $labels.{rendering.label(Identity.POD)} }}}}{inside}{{{{ else }}}}{HOST_OWNER}{{{{ end }}}}"
-    return _annotations(rule, links, places, value=rule.show.value, owner=f"{owner} on {node}")
+    return _annotations(rule, links, places, linked, value=rule.show.value, owner=f"{owner} on {node}")
 
 
 def placeholders(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, str]:
     """Annotations for who fills in labels and the value, but knows neither conditions nor formats."""
     places = {key: f"{{{{$labels.{rendering.label(key)}}}}}" for key in rule.expr.labels}
     node, namespace, pod = (places.get(key, "") for key in POD_KEYS)
-    return _annotations(rule, links, places, value="{{$value}}", owner=f"pod {namespace}/{pod} on {node}")
+    return _annotations(rule, links, places, places, value="{{$value}}", owner=f"pod {namespace}/{pod} on {node}")
 
 
 def texts(rule: AlertRule, links: Links, labels: Mapping[LabelKey, str], value: str) -> dict[str, str]:
@@ -54,14 +56,21 @@ def texts(rule: AlertRule, links: Links, labels: Mapping[LabelKey, str], value: 
     places = {key: labels.get(key, "") for key in rule.expr.labels}
     node, namespace, pod = (places.get(key, "") for key in POD_KEYS)
     owner = f"pod {namespace}/{pod}" if pod else HOST_OWNER
-    return _annotations(rule, links, places, value=value, owner=f"{owner} on {node}")
+    linked = {key: quote_plus(text) for key, text in places.items()}
+    return _annotations(rule, links, places, linked, value=value, owner=f"{owner} on {node}")
 
 
-def _annotations(
-    rule: AlertRule, links: Links, places: Mapping[LabelKey, str], *, value: str, owner: str
+def _annotations(  # noqa: PLR0913 -- all that differs between templates and texts
+    rule: AlertRule,
+    links: Links,
+    places: Mapping[LabelKey, str],
+    linked: Mapping[LabelKey, str],
+    *,
+    value: str,
+    owner: str,
 ) -> dict[str, str]:
     named = {key.value if isinstance(key, Identity) else key.name: text for key, text in places.items()}
-    variables = [f"var-{key.value}={places[key]}" for key in POD_KEYS if key in places]
+    variables = [f"var-{key.value}={linked[key]}" for key in POD_KEYS if key in linked]
     query = f"?{'&'.join(variables)}" if variables else ""
     return {
         "summary": rule.summary,

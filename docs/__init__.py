@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from alerts import LINKS
+from alerts import DECLARED, LINKS
 from docs import alerting, boards, costs, events, guides, kernels, metrics, migration, probes, schema
 from docs.uses import uses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alerts.words import Links
     from exporter.model.metric import Naming
     from exporter.registry import Registry
 
 
-def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
+def files(
+    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+) -> dict[str, bytes]:
     """Pages by path, and `index.json`, from which `net-exporter explain` tells where a metric is used."""
     used = uses(registry)
     pages = {
         **metrics.pages(registry, used),
         **probes.pages(registry),
         **events.pages(registry),
-        **alerting.pages(naming),
+        **alerting.pages(naming, limits),
         **boards.pages(registry),
         **kernels.pages(registry),
         **costs.pages(registry, naming),

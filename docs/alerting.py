@@ -14,17 +14,19 @@ from docs.metrics import anchor
 from exporter.model.promql import Rendering
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alerts.model import AlertRule
     from alerts.thresholds import Threshold
     from exporter.model.metric import Naming
 
 
-def pages(naming: Naming) -> dict[str, str]:
+def pages(naming: Naming, limits: Mapping[str, float]) -> dict[str, str]:
     """Pages by path."""
-    rendering = Rendering(naming)
+    rendering = Rendering(naming, limits=limits)
     written = {f"runbooks/{rule.name}.md": _runbook(rule, rendering) for rule in alerts.rules()}
     written["alerts.md"] = _overview(rendering)
-    written["thresholds.md"] = _thresholds()
+    written["thresholds.md"] = _thresholds(limits)
     return written
 
 
@@ -40,7 +42,7 @@ def _runbook(rule: AlertRule, rendering: Rendering) -> str:
         f"## Impact\n\n{rule.runbook.impact}",
         f"## Diagnosis\n\n{numbered(rule.runbook.diagnosis)}",
         f"## Mitigation\n\n{bullets(rule.runbook.mitigation)}",
-        _limits(rule.thresholds),
+        _limits(rule.thresholds, rendering.limits),
         "## Metrics\n\n"
         + bullets(
             f"[`{metric.name_in(rendering.naming)}`](../metrics/{metric.probe}.md#{anchor(metric)}): {metric.help}"
@@ -50,11 +52,17 @@ def _runbook(rule: AlertRule, rendering: Rendering) -> str:
     )
 
 
-def _limits(used: tuple[Threshold, ...]) -> str:
+def _limits(used: tuple[Threshold, ...], limits: Mapping[str, float]) -> str:
     if not used:
         return ""
-    rows = [(each.name, f"{each.value:,.12g}", each.unit, each.reason) for each in used]
-    return f"## Thresholds\n\n{table(('limit', 'value', 'unit', 'why'), rows)}"
+    rows = [(each.name, f"`{each.key}`", _value(each, limits), each.unit, each.reason) for each in used]
+    return f"## Thresholds\n\n{table(('limit', 'key', 'value', 'unit', 'why'), rows)}"
+
+
+def _value(threshold: Threshold, limits: Mapping[str, float]) -> str:
+    value = limits.get(threshold.key, threshold.value)
+    declared = "" if value == threshold.value else f" (declared: {threshold.value:,.12g})"
+    return f"{value:,.12g}{declared}"
 
 
 def _overview(rendering: Rendering) -> str:
@@ -80,15 +88,21 @@ def _overview(rendering: Rendering) -> str:
     )
 
 
-def _thresholds() -> str:
+def _thresholds(limits: Mapping[str, float]) -> str:
     rows = [
         (
             each.name,
-            f"{each.value:,.12g}",
+            f"`{each.key}`",
+            _value(each, limits),
             each.unit,
             each.reason,
             ", ".join(f"[{rule.name}](runbooks/{rule.name}.md)" for rule in alerts.rules() if each in rule.thresholds),
         )
         for each in thresholds.table()
     ]
-    return page("Thresholds", table(("limit", "value", "unit", "why", "alerts"), rows))
+    return page(
+        "Thresholds",
+        "To replace some, write a YAML file of keys and numbers and run `generate.py --thresholds FILE`; a ratio of "
+        "5 % is `0.05`.",
+        table(("limit", "key", "value", "unit", "why", "alerts"), rows),
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from alerts.rules import device, events, exporter, node, resources, tcp_path, tcp_socket, udp
+from alerts.rules import device, ebpf, events, exporter, node, resources, tcp_path, tcp_socket, udp
 
 GROUPS = (
     exporter.GROUP,
     events.GROUP,
+    ebpf.GROUP,
     tcp_path.GROUP,
     tcp_socket.GROUP,
     udp.GROUP,

@@ -28,8 +28,8 @@ def _carried(received: int, sent: int, each_way: int) -> tuple[Series, ...]:
 
 DROPS = AlertRule(
     name="NetInterfaceDrops",
-    expr=LOST / clamp_min(CARRIED, 1) > thresholds.DROPPED_SHARE.value,
-    guards=(LOST > thresholds.DROPPED.value,),
+    expr=LOST / clamp_min(CARRIED, 1) > thresholds.DROPPED_SHARE,
+    guards=(LOST > thresholds.DROPPED,),
     hold=10,
     severity=Severity.WARNING,
     summary="Network devices drop packets.",
@@ -107,8 +107,8 @@ def _queued(drops: int, packets: int) -> tuple[Series, ...]:
 
 QDISC_DROPS = AlertRule(
     name="NetQdiscDrops",
-    expr=per_pod(rate(qdisc.DROPS)) / clamp_min(per_pod(rate(qdisc.PACKETS)), 1) > thresholds.DROPPED_SHARE.value,
-    guards=(per_pod(rate(qdisc.DROPS)) > thresholds.DROPPED.value,),
+    expr=per_pod(rate(qdisc.DROPS)) / clamp_min(per_pod(rate(qdisc.PACKETS)), 1) > thresholds.DROPPED_SHARE,
+    guards=(per_pod(rate(qdisc.DROPS)) > thresholds.DROPPED,),
     hold=10,
     severity=Severity.WARNING,
     summary="Queueing disciplines drop packets before they are sent.",
@@ -151,7 +151,7 @@ NO_ROUTE_RUNBOOK = Runbook(
 )
 IPV4_NO_ROUTE = AlertRule(
     name="NetIpNoRoute",
-    expr=per_pod(rate(ip.OUT_NO_ROUTES)) > thresholds.NO_ROUTE.value,
+    expr=per_pod(rate(ip.OUT_NO_ROUTES)) > thresholds.NO_ROUTE,
     hold=10,
     severity=Severity.WARNING,
     summary="IPv4 packets find no route.",
@@ -167,7 +167,7 @@ IPV4_NO_ROUTE = AlertRule(
 )
 IPV6_NO_ROUTE = AlertRule(
     name="NetIpv6NoRoute",
-    expr=per_pod(rate(ip6.OUT_NO_ROUTES)) > thresholds.NO_ROUTE.value,
+    expr=per_pod(rate(ip6.OUT_NO_ROUTES)) > thresholds.NO_ROUTE,
     hold=10,
     severity=Severity.INFO,
     summary="IPv6 packets find no route.",

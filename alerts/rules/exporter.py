@@ -55,6 +55,7 @@ ABSENT = AlertRule(
     description="There is no target of job {job}: service discovery finds none.",
     show=Show.COUNT,
     dashboard="exporter",
+    on_absence=True,
     runbook=Runbook(
         meaning="Not a single target of this job exists in Prometheus, on any node.",
         impact="Network monitoring is off in the whole cluster.",
@@ -162,7 +163,7 @@ PROBE_FAILING = AlertRule(
 
 SLOW = AlertRule(
     name="NetExporterCollectionSlow",
-    expr=per_node(over_time("avg", health.CYCLE_SECONDS, window="10m")) > thresholds.SLOW_CYCLE.value,
+    expr=per_node(over_time("avg", health.CYCLE_SECONDS, window="10m")) > thresholds.SLOW_CYCLE,
     hold=10,
     severity=Severity.WARNING,
     summary="Collecting takes too long.",
@@ -253,4 +254,33 @@ NAMELESS = AlertRule(
     ),
 )
 
-GROUP = Group("net-exporter.exporter", (DOWN, ABSENT, STALLED, PROBE_FAILING, SLOW, SERIES_DROPPED, NAMELESS))
+WEB_CONFIG = AlertRule(
+    name="NetExporterWebConfigInvalid",
+    expr=per_node(gauge(health.WEB_CONFIG_VALID)).equals(0),
+    hold=5,
+    severity=Severity.WARNING,
+    summary="The exporter cannot take its changed web configuration over.",
+    description="The changed web configuration of the exporter on {node} is refused; the former one is in force.",
+    show=Show.COUNT,
+    dashboard="exporter",
+    runbook=Runbook(
+        meaning="The file, or a certificate or key that it names, was changed into something that cannot be used.",
+        impact="Nothing yet. A renewed certificate is not served, and after a restart the exporter does not start.",
+        diagnosis=(
+            "The log of the exporter names the line and the key, or the certificate.",
+            "`openssl x509 -in <certificate> -noout -dates`, and `-pubkey` against that of the key.",
+        ),
+        mitigation=("Correct the file; it is read again without a restart.",),
+    ),
+    cases=(
+        Fires(name="the file is refused", series=(Series(health.WEB_CONFIG_VALID, "1x3 0x20"),), since=4, value="0"),
+        Silent(name="the file is fine", series=(Series(health.WEB_CONFIG_VALID, "1x30"),)),
+        Silent(
+            name="it was half written for a moment", series=(Series(health.WEB_CONFIG_VALID, "1x8 0x2 1x20"),), at=14
+        ),
+    ),
+)
+
+GROUP = Group(
+    "net-exporter.exporter", (DOWN, ABSENT, STALLED, PROBE_FAILING, SLOW, SERIES_DROPPED, NAMELESS, WEB_CONFIG)
+)

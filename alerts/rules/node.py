@@ -38,7 +38,7 @@ def _table(entries: str, limit: str = "1000000x90") -> tuple[Series, ...]:
 
 CONNTRACK_NEARLY_FULL = AlertRule(
     name="NetConntrackTableNearlyFull",
-    expr=TRACKED / TRACKABLE > thresholds.CONNTRACK_SHARE.value,
+    expr=TRACKED / TRACKABLE > thresholds.CONNTRACK_SHARE,
     guards=(LIMITED,),
     hold=5,
     severity=Severity.WARNING,
@@ -56,7 +56,7 @@ CONNTRACK_NEARLY_FULL = AlertRule(
 )
 CONNTRACK_FULL = AlertRule(
     name="NetConntrackTableFull",
-    expr=TRACKED / TRACKABLE > thresholds.CONNTRACK_SHARE_CRITICAL.value,
+    expr=TRACKED / TRACKABLE > thresholds.CONNTRACK_SHARE_CRITICAL,
     guards=(LIMITED,),
     hold=2,
     severity=Severity.CRITICAL,
@@ -74,7 +74,7 @@ CONNTRACK_FULL = AlertRule(
 )
 CONNTRACK_FILLING = AlertRule(
     name="NetConntrackTableFillingUp",
-    expr=TRACKED / TRACKABLE > thresholds.CONNTRACK_TREND_SHARE.value,
+    expr=TRACKED / TRACKABLE > thresholds.CONNTRACK_TREND_SHARE,
     guards=(
         per_node(predict_linear(conntrack.ENTRIES, window="1h", seconds=4 * 3600)) > TRACKABLE,
         LIMITED,
@@ -127,7 +127,7 @@ CONNTRACK_DROPPING = AlertRule(
 )
 CONNTRACK_INSERT = AlertRule(
     name="NetConntrackInsertFailed",
-    expr=per_node(rate(conntrack.INSERT_FAILED)) > thresholds.INSERT_FAILED.value,
+    expr=per_node(rate(conntrack.INSERT_FAILED)) > thresholds.INSERT_FAILED,
     hold=5,
     severity=Severity.WARNING,
     summary="Connections are lost because their tracking entry clashes.",
@@ -189,8 +189,8 @@ def _squeezed(cut_short: int, packets: int) -> tuple[Series, ...]:
 
 SOFTNET_SQUEEZED = AlertRule(
     name="NetSoftnetTimeSqueeze",
-    expr=per_node(rate(softnet.TIME_SQUEEZE)) / per_node(rate(softnet.PROCESSED)) > thresholds.SQUEEZED_SHARE.value,
-    guards=(per_node(rate(softnet.TIME_SQUEEZE)) > thresholds.SQUEEZED.value,),
+    expr=per_node(rate(softnet.TIME_SQUEEZE)) / per_node(rate(softnet.PROCESSED)) > thresholds.SQUEEZED_SHARE,
+    guards=(per_node(rate(softnet.TIME_SQUEEZE)) > thresholds.SQUEEZED,),
     hold=15,
     severity=Severity.WARNING,
     summary="Receive soft interrupts are cut short.",
@@ -241,7 +241,7 @@ NEIGHBOUR_RUNBOOK = Runbook(
 NEIGHBOURS_NEARLY_FULL = AlertRule(
     name="NetNeighbourTableNearlyFull",
     expr=per_node(gauge(neigh.TABLE_ENTRIES), neigh.FAMILY) / per_node(gauge(neigh.GC_THRESH3), neigh.FAMILY)
-    > thresholds.NEIGHBOUR_SHARE.value,
+    > thresholds.NEIGHBOUR_SHARE,
     hold=5,
     severity=Severity.WARNING,
     summary="The neighbour table is nearly full.",

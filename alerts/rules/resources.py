@@ -16,7 +16,7 @@ def _ports(used: int) -> tuple[Series, ...]:
 PORTS = AlertRule(
     name="NetEphemeralPortsNearlyExhausted",
     # A port can be shared by connections to different destinations: the busiest one runs out first.
-    expr=per_pod(gauge(ports.BUSIEST)) / clamp_min(per_pod(gauge(ports.RANGE)), 1) > thresholds.PORTS_SHARE.value,
+    expr=per_pod(gauge(ports.BUSIEST)) / clamp_min(per_pod(gauge(ports.RANGE)), 1) > thresholds.PORTS_SHARE,
     hold=5,
     severity=Severity.WARNING,
     summary="Local ports towards one destination are nearly used up.",
@@ -45,7 +45,7 @@ PORTS = AlertRule(
 DESCRIPTORS = AlertRule(
     name="NetFileDescriptorsMany",
     # The host's own row adds up all its processes, so it has no such limit.
-    expr=per_pod(gauge(fd.OPEN_FD, PODS)) > thresholds.DESCRIPTORS.value,
+    expr=per_pod(gauge(fd.OPEN_FD, PODS)) > thresholds.DESCRIPTORS,
     hold=10,
     severity=Severity.WARNING,
     summary="A pod holds very many open descriptors.",

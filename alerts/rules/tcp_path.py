@@ -9,7 +9,7 @@ from exporter.probes import tcp, tcpext
 
 OPENS = per_pod(rate(tcp.ACTIVE_OPENS) + rate(tcp.PASSIVE_OPENS))
 RETRANSMITTED = per_pod(rate(tcp.RETRANS_SEGS)) / per_pod(rate(tcp.OUT_SEGS))
-BUSY = per_pod(rate(tcp.OUT_SEGS)) > thresholds.SENT_SEGMENTS.value
+BUSY = per_pod(rate(tcp.OUT_SEGS)) > thresholds.SENT_SEGMENTS
 
 RETRANSMIT_RUNBOOK = Runbook(
     meaning="The kernel sent segments again because no acknowledgement came in time. Segments sent again are not "
@@ -35,7 +35,7 @@ def _retransmits(sent_again: int, sent: int) -> tuple[Series, ...]:
 
 RETRANSMITS = AlertRule(
     name="NetTcpRetransmitRatioHigh",
-    expr=RETRANSMITTED > thresholds.RETRANSMIT_SHARE.value,
+    expr=RETRANSMITTED > thresholds.RETRANSMIT_SHARE,
     guards=(BUSY,),
     hold=10,
     keep=5,
@@ -55,7 +55,7 @@ RETRANSMITS = AlertRule(
 )
 RETRANSMITS_CRITICAL = AlertRule(
     name="NetTcpRetransmitRatioCritical",
-    expr=RETRANSMITTED > thresholds.RETRANSMIT_SHARE_CRITICAL.value,
+    expr=RETRANSMITTED > thresholds.RETRANSMIT_SHARE_CRITICAL,
     guards=(BUSY,),
     hold=10,
     keep=5,
@@ -84,8 +84,8 @@ def _syn(sent_again: int, active: int, passive: int) -> tuple[Series, ...]:
 
 SYN_RETRANSMITS = AlertRule(
     name="NetTcpSynRetransmit",
-    expr=per_pod(rate(tcpext.TCP_SYN_RETRANS)) / clamp_min(OPENS, 0.1) > thresholds.FAILED_OPENS_SHARE.value,
-    guards=(per_pod(rate(tcpext.TCP_SYN_RETRANS)) > thresholds.FAILED_OPENS.value,),
+    expr=per_pod(rate(tcpext.TCP_SYN_RETRANS)) / clamp_min(OPENS, 0.1) > thresholds.FAILED_OPENS_SHARE,
+    guards=(per_pod(rate(tcpext.TCP_SYN_RETRANS)) > thresholds.FAILED_OPENS,),
     hold=10,
     severity=Severity.WARNING,
     summary="TCP handshakes get no answer and are repeated.",
@@ -126,8 +126,8 @@ def _failures(failed: int, active: int, passive: int) -> tuple[Series, ...]:
 
 CONNECT_FAILURES = AlertRule(
     name="NetTcpConnectFailures",
-    expr=per_pod(rate(tcp.ATTEMPT_FAILS)) / clamp_min(OPENS, 0.1) > thresholds.FAILED_OPENS_SHARE.value,
-    guards=(per_pod(rate(tcp.ATTEMPT_FAILS)) > thresholds.FAILED_OPENS.value,),
+    expr=per_pod(rate(tcp.ATTEMPT_FAILS)) / clamp_min(OPENS, 0.1) > thresholds.FAILED_OPENS_SHARE,
+    guards=(per_pod(rate(tcp.ATTEMPT_FAILS)) > thresholds.FAILED_OPENS,),
     hold=10,
     severity=Severity.WARNING,
     summary="TCP connections do not come about.",
@@ -167,8 +167,8 @@ def _resets(sent: int, active: int, passive: int) -> tuple[Series, ...]:
 
 RESETS_SENT = AlertRule(
     name="NetTcpResetsSentHigh",
-    expr=per_pod(rate(tcp.OUT_RSTS)) / clamp_min(OPENS, 0.1) > thresholds.RESETS_SENT_SHARE.value,
-    guards=(per_pod(rate(tcp.OUT_RSTS)) > thresholds.RESETS_SENT.value,),
+    expr=per_pod(rate(tcp.OUT_RSTS)) / clamp_min(OPENS, 0.1) > thresholds.RESETS_SENT_SHARE,
+    guards=(per_pod(rate(tcp.OUT_RSTS)) > thresholds.RESETS_SENT,),
     hold=10,
     severity=Severity.INFO,
     summary="Many TCP resets are sent.",
@@ -208,8 +208,8 @@ def _cut(resets: int, established: int) -> tuple[Series, ...]:
 ESTABLISHED_RESETS = AlertRule(
     name="NetTcpEstablishedResets",
     expr=per_pod(rate(tcp.ESTAB_RESETS)) * 60 / clamp_min(per_pod(gauge(tcp.CURR_ESTAB)), 1)
-    > thresholds.CUT_CONNECTIONS_SHARE.value,
-    guards=(per_pod(rate(tcp.ESTAB_RESETS)) > thresholds.CUT_CONNECTIONS.value,),
+    > thresholds.CUT_CONNECTIONS_SHARE,
+    guards=(per_pod(rate(tcp.ESTAB_RESETS)) > thresholds.CUT_CONNECTIONS,),
     hold=10,
     severity=Severity.WARNING,
     summary="Established TCP connections are cut.",

@@ -85,7 +85,7 @@ LISTEN_DROPS = AlertRule(
 
 ACCEPT_QUEUE = AlertRule(
     name="NetTcpAcceptQueueSaturated",
-    expr=per_pod(gauge(listen.FULLEST_RATIO)) > thresholds.ACCEPT_QUEUE_SHARE.value,
+    expr=per_pod(gauge(listen.FULLEST_RATIO)) > thresholds.ACCEPT_QUEUE_SHARE,
     hold=5,
     severity=Severity.WARNING,
     summary="An accept queue is almost full.",
@@ -225,7 +225,7 @@ DRAINED = "2000000x3 0 2000000x5 0 2000000x5 0 2000000x5 0 2000000x9"
 
 RECEIVE_STUCK = AlertRule(
     name="NetTcpRecvQueueStuck",
-    expr=per_pod(over_time("min", tcpsummary.RXQUEUE, window="10m")) > thresholds.STUCK_QUEUE.value,
+    expr=per_pod(over_time("min", tcpsummary.RXQUEUE, window="10m")) > thresholds.STUCK_QUEUE,
     hold=5,
     severity=Severity.WARNING,
     summary="Received data is not read by the program.",
@@ -266,7 +266,7 @@ RECEIVE_STUCK = AlertRule(
 
 SEND_STUCK = AlertRule(
     name="NetTcpSendQueueStuck",
-    expr=per_pod(over_time("min", tcpsummary.TXQUEUE, window="10m")) > thresholds.STUCK_QUEUE.value,
+    expr=per_pod(over_time("min", tcpsummary.TXQUEUE, window="10m")) > thresholds.STUCK_QUEUE,
     hold=5,
     severity=Severity.WARNING,
     summary="Sent data is not acknowledged by the other side.",
@@ -298,7 +298,7 @@ SEND_STUCK = AlertRule(
 
 CLOSE_WAIT_LEAK = AlertRule(
     name="NetTcpCloseWaitLeak",
-    expr=per_pod(over_time("min", tcpsummary.CLOSE_WAIT, window="15m")) > thresholds.CLOSE_WAIT.value,
+    expr=per_pod(over_time("min", tcpsummary.CLOSE_WAIT, window="15m")) > thresholds.CLOSE_WAIT,
     guards=(per_pod(deriv(tcpsummary.CLOSE_WAIT, window="15m")) > 0,),
     hold=10,
     severity=Severity.WARNING,

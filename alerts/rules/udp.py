@@ -10,8 +10,8 @@ from exporter.probes import udp
 RECEIVE_BUFFER = AlertRule(
     name="NetUdpReceiveBufferErrors",
     expr=per_pod(rate(udp.RCVBUF_ERRORS)) / clamp_min(per_pod(rate(udp.IN_DATAGRAMS)), 1)
-    > thresholds.RECEIVE_BUFFER_SHARE.value,
-    guards=(per_pod(rate(udp.RCVBUF_ERRORS)) > thresholds.LOST_DATAGRAMS.value,),
+    > thresholds.RECEIVE_BUFFER_SHARE,
+    guards=(per_pod(rate(udp.RCVBUF_ERRORS)) > thresholds.LOST_DATAGRAMS,),
     hold=5,
     severity=Severity.WARNING,
     summary="UDP datagrams are lost at a full receive queue.",
@@ -56,7 +56,7 @@ RECEIVE_BUFFER = AlertRule(
 
 SEND_BUFFER = AlertRule(
     name="NetUdpSendBufferErrors",
-    expr=per_pod(rate(udp.SNDBUF_ERRORS)) > thresholds.LOST_DATAGRAMS.value,
+    expr=per_pod(rate(udp.SNDBUF_ERRORS)) > thresholds.LOST_DATAGRAMS,
     hold=5,
     severity=Severity.WARNING,
     summary="UDP datagrams cannot be sent for lack of buffer.",
@@ -85,10 +85,10 @@ SEND_BUFFER = AlertRule(
 
 NO_PORTS = AlertRule(
     name="NetUdpUnexpectedDatagrams",
-    expr=per_pod(increase(udp.NO_PORTS, window="15m")) > thresholds.UNEXPECTED_DATAGRAMS.value,
+    expr=per_pod(increase(udp.NO_PORTS, window="15m")) > thresholds.UNEXPECTED_DATAGRAMS,
     guards=(
         per_pod(rate(udp.NO_PORTS, window="15m")) / clamp_min(per_pod(rate(udp.IN_DATAGRAMS, window="15m")), 0.001)
-        > thresholds.UNEXPECTED_SHARE.value,
+        > thresholds.UNEXPECTED_SHARE,
     ),
     hold=5,
     severity=Severity.INFO,

@@ -8,14 +8,14 @@ An expression is a tree that is rendered for one dialect, so the same query serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from exporter.errors import DeclarationError
 from exporter.model.metric import Identity, Kind, Label, Metric, Naming, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LabelKey: TypeAlias = Identity | Label
 
@@ -27,6 +27,19 @@ _IDENTITY_OF_SCOPE = {
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A number to compare with that has a name, by which who writes the query may replace it.
+
+    Args:
+        key: its name, in camel case.
+        value: the number unless it is replaced.
+    """
+
+    key: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """How to write an expression down.
 
@@ -34,15 +47,30 @@ class Rendering:
         naming: dialect of metric and label names.
         window: range of rate() and increase() where the expression gives none, for example `$__rate_interval`.
         matchers: label matchers put into every selector, for example `job=~"$job"`.
+        limits: numbers that replace those of limits, by key.
     """
 
     naming: Naming
     window: str = "5m"
     matchers: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def label(self, key: LabelKey) -> str:
         """Label name of a key in this dialect."""
         return key.name_in(self.naming) if isinstance(key, Identity) else key.name
+
+    def name(self, metric: Metric) -> str:
+        """Name of a metric in this dialect."""
+        return metric.name_in(self.naming)
+
+    def selector(self, name: str, inside: str) -> str:
+        """An instant selector of a name, with matchers or without any."""
+        matchers = ", ".join(filter(None, (*self.matchers, inside)))
+        return f"{name}{{{matchers}}}" if matchers else name
+
+    def limit(self, limit: Limit) -> str:
+        """The number to compare with."""
+        return _number(self.limits.get(limit.key, limit.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +118,9 @@ class Expr:
         """PromQL text that may stand in arithmetic."""
         return self.write(rendering) if self.atom else f"({self.write(rendering)})"
 
-    def _with(self, operator: str, other: Expr | float, *, set_operator: bool = False) -> Expr:
+    def _with(self, operator: str, other: Expr | Limit | float, *, set_operator: bool = False) -> Expr:
+        if isinstance(other, Limit):
+            return replace(self, write=lambda r: f"{self.atomic(r)} {operator} {r.limit(other)}", atom=False)
         if not isinstance(other, Expr):
             number = _number(other)
             return replace(self, write=lambda r: f"{self.atomic(r)} {operator} {number}", atom=False)
@@ -126,13 +156,13 @@ class Expr:
     def __truediv__(self, other: Expr | float) -> Expr:
         return self._with("/", other)
 
-    def __gt__(self, other: Expr | float) -> Expr:
+    def __gt__(self, other: Expr | Limit | float) -> Expr:
         return self._with(">", other)
 
-    def __lt__(self, other: Expr | float) -> Expr:
+    def __lt__(self, other: Expr | Limit | float) -> Expr:
         return self._with("<", other)
 
-    def __ge__(self, other: Expr | float) -> Expr:
+    def __ge__(self, other: Expr | Limit | float) -> Expr:
         return self._with(">=", other)
 
     def equals(self, other: Expr | float) -> Expr:
@@ -267,8 +297,8 @@ def _range(metric: Metric, matchers: tuple[Matcher, ...], window: str, kind: Kin
 
 
 def _select(metric: Metric, matchers: tuple[Matcher, ...], rendering: Rendering, suffix: str = "") -> str:
-    inside = ", ".join((*rendering.matchers, *(matcher.render(rendering) for matcher in matchers)))
-    return metric.name_in(rendering.naming) + suffix + (f"{{{inside}}}" if inside else "")
+    inside = ", ".join(matcher.render(rendering) for matcher in matchers)
+    return rendering.selector(rendering.name(metric) + suffix, inside)
 
 
 def _labels(metric: Metric) -> frozenset[LabelKey]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import alerts
-from alerts import recording, rulefile
+from alerts import overrides, recording, rulefile
 from alerts.totals import RULES
 from alerts.words import Links
 from dashboards.push import command as grafana
@@ -51,6 +52,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add("--workspace", default="", metavar="ID", help="Grafana workspace, for the dashboards")
     add("--url", default="", help="address of its Grafana (default: ask the workspace)")
     add("--runbooks", default="docs/runbooks", metavar="URL", help="where runbook links lead (default %(default)s)")
+    add("--thresholds", type=Path, metavar="FILE", help="YAML file of limits for alerts, by key")
     add("--endpoint", default="", metavar="ADDRESS", help="of ARMS, where it is not the region's public one")
     add("--cms-endpoint", default="", metavar="ADDRESS", help="of Cloud Monitor, likewise")
     grafana.declare_dashboards(parser)
@@ -82,7 +84,8 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _rules(chosen: argparse.Namespace, asked: Asked, url: str, notes: list[str]) -> list[Part]:
-    rendering = Rendering(chosen.naming)
+    limits_of_alerts = overrides.read(chosen.thresholds) if chosen.thresholds else alerts.DECLARED
+    rendering = Rendering(chosen.naming, limits=limits_of_alerts)
     links = Links(url, chosen.runbooks.rstrip("/"), registry.load().fingerprint())
     rules = list(alerts.rules())
     notes += alerting.lost(rules)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from alerts import DECLARED
 from alerts.output import dump
 from alerts.words import Links
 from exporter import __version__
@@ -16,6 +17,7 @@ from scrape.kubernetes.values import declared, defaults, schema, with_release
 from scrape.model import APP
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from exporter.model.metric import Naming
@@ -27,7 +29,9 @@ DESCRIPTION: Final = "Network observability of every pod, by one small daemon on
 OLDEST: Final = "1.23"  # of Kubernetes
 
 
-def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
+def files(
+    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+) -> dict[str, bytes]:
     """All files of the chart by path."""
     values = declared(registry)
     known = with_release(defaults(values))
@@ -48,7 +52,7 @@ def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str,
         "templates/NOTES.txt": words.NOTES.encode(),
         "templates/dashboards.yaml": _dashboards(known),
     }
-    for each in (*running(registry), *watching(registry, naming, links)):
+    for each in (*running(registry), *watching(registry, naming, links, limits)):
         tree = dict(each.tree)
         if each.name in _RAW:  # its texts are templates of another kind, which Helm must not fill
             found[f"files/{each.name}.yaml"] = dump({"spec": tree.pop("spec")})

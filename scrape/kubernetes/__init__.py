@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from alerts import DECLARED
 from alerts.output import dump
 from alerts.words import Links
 from scrape.kubernetes import access, boards
@@ -18,7 +19,7 @@ from scrape.kubernetes.values import declared, defaults, with_release
 from scrape.model import NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.model.metric import Naming
     from exporter.registry import Registry
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 LINKS: Final = Links()
 
 
-def files(registry: Registry, naming: Naming, links: Links = LINKS) -> dict[str, bytes]:
+def files(
+    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+) -> dict[str, bytes]:
     """All manifests by path, with the defaults of the chart."""
     values = with_release(defaults(declared(registry)))
     namespace = Object("namespace", access.namespace(), ("Pods that see the node's processes are let in.",))
     found = {
         **_folder("kubernetes", (namespace, *running(registry)), values),
-        **_folder("kubernetes/monitoring", watching(registry, naming, links), values),
+        **_folder("kubernetes/monitoring", watching(registry, naming, links, limits), values),
     }
     maps = [
         Object(slug, boards.config_map(slug, content, NAMESPACE))

@@ -14,6 +14,8 @@ from scrape.kubernetes.template import Plus, Ref, When
 from scrape.model import APP, PORT_NAME, SERVICE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alerts.words import Links
     from exporter.model.metric import Naming
     from exporter.registry import Registry
@@ -49,10 +51,10 @@ def running(registry: Registry) -> tuple[Object, ...]:
     )
 
 
-def watching(registry: Registry, naming: Naming, links: Links) -> tuple[Object, ...]:
+def watching(registry: Registry, naming: Naming, links: Links, replaced: Mapping[str, float]) -> tuple[Object, ...]:
     """What the Prometheus operator takes besides."""
     monitor = monitors.pod_monitor(limits.of(registry, naming))
-    rules = alerts.prometheus_rule(registry, naming, links)
+    rules = alerts.prometheus_rule(registry, naming, links, replaced)
     return (
         Object("podmonitor", _of_release(monitor, "podMonitor.labels"), wanted="podMonitor.enabled"),
         Object("prometheusrule", _of_release(rules, "prometheusRule.labels"), wanted="prometheusRule.enabled"),

@@ -50,7 +50,7 @@ def test_names_and_groups_keep_the_limits(naming: Naming) -> None:
 
 def test_there_are_enough_alerts_and_none_twice() -> None:
     names = [rule.name for rule in RULES]
-    assert len(names) >= 20
+    assert len(names) >= 40
     assert len(set(names)) == len(names)
     conditions = [rule.condition.render(Rendering(Naming.KUBESKOOP)) for rule in RULES]
     assert len(set(conditions)) == len(conditions)

@@ -5,7 +5,7 @@ from alerts.model import Series
 from alerts.recording import HOST_LABELS
 from alerts.rules import exporter, udp
 from alerts.words import Links, templates, texts
-from exporter.model.metric import Naming
+from exporter.model.metric import Identity, Naming
 from exporter.model.promql import Rendering
 from exporter.probes.softnet import DROPPED
 
@@ -21,8 +21,8 @@ def test_templates_name_the_labels_of_the_dialect() -> None:
         '{{ end }} on {{ $labels.node }} fails to send {{ $value | printf "%.2f" }} UDP datagrams a second for lack of '
         "send buffer.",
         "runbook_url": "https://docs.example.com/runbooks/NetUdpSendBufferErrors.md",
-        "dashboard_url": "https://grafana.example.com/d/net-exporter-udp?var-node={{ $labels.node }}"
-        "&var-namespace={{ $labels.namespace }}&var-pod={{ $labels.pod }}",
+        "dashboard_url": "https://grafana.example.com/d/net-exporter-udp?var-node={{ $labels.node | urlquery }}"
+        "&var-namespace={{ $labels.namespace | urlquery }}&var-pod={{ $labels.pod | urlquery }}",
     }
     assert "$labels.k8s_pod" in templates(udp.SEND_BUFFER, KUBESKOOP, LINKS)["description"]
 
@@ -33,6 +33,12 @@ def test_texts_are_what_prometheus_makes_of_them() -> None:
     ending = "fails to send 2.00 UDP datagrams a second for lack of send buffer."
     assert pod["description"] == f"pod shop/web-0 on node-a {ending}"
     assert host["description"] == f"the host network on node-a {ending}"
+
+
+def test_labels_in_links_are_written_as_a_query_needs_them() -> None:
+    odd = texts(udp.SEND_BUFFER, Links(), {**DEFAULTS, Identity.NODE: "rack 1/a&b"}, "2.00")
+    assert odd["dashboard_url"] == "/d/net-exporter-udp?var-node=rack+1%2Fa%26b&var-namespace=shop&var-pod=web-0"
+    assert "on rack 1/a&b fails" in odd["description"]
 
 
 def test_an_alert_without_node_links_without_variables() -> None:
