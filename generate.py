@@ -18,6 +18,7 @@ import alerts
 import dashboards
 import dashboards.loki
 import docs
+import mixin
 import scrape
 import scrape.helm
 import scrape.kubernetes
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
     package.__name__.rpartition(".")[2]: package.files
-    for package in (dashboards, scrape, arms, alerts, docs, scrape.kubernetes, scrape.helm, dashboards.loki)
+    for package in (dashboards, scrape, arms, alerts, docs, mixin, scrape.kubernetes, scrape.helm, dashboards.loki)
 }
 # Imported when named: the clients are slow to import, and some are optional.
 PUSHES = {
@@ -46,7 +47,7 @@ PUSHES = {
     ),
 }
 NAMINGS = [naming.value for naming in Naming]
-LINKING = ("alerts", "kubernetes", "helm", "docs")  # whose files link to dashboards or runbooks, or hold limits
+LINKING = ("alerts", "mixin", "kubernetes", "helm", "docs")  # whose files link to dashboards or runbooks, or hold limits
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
