@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from exporter.model.promql import Limit
+
+
+class Source(Enum):
+    """What a number is taken from."""
+
+    KERNEL = "limits and defaults of the system"
+    EFFECT = "what users notice"
+    NOISE = "what healthy systems show"
+    MEASURED = "measured with the exporter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +24,13 @@ class Threshold(Limit):
     Args:
         name: what is limited.
         unit: of the value.
+        source: what the value is taken from.
         reason: why this value.
     """
 
     name: str
     unit: str
+    source: Source
     reason: str
 
 
@@ -28,6 +40,7 @@ SLOW_CYCLE = Threshold(
     1.0,
     "Collection time",
     "seconds",
+    Source.MEASURED,
     "A cycle costs well below 0.1 s with 250 pods; at 1 s the default interval of 5 s is in danger.",
 )
 
@@ -37,6 +50,7 @@ RETRANSMIT_SHARE = Threshold(
     0.05,
     "Retransmitted share of segments",
     "ratio",
+    Source.EFFECT,
     "Below 1 % is usual on a wide-area path, within a data centre far less; at 5 % throughput collapses.",
 )
 RETRANSMIT_SHARE_CRITICAL = Threshold(
@@ -44,6 +58,7 @@ RETRANSMIT_SHARE_CRITICAL = Threshold(
     0.15,
     "Retransmitted share of segments, critical",
     "ratio",
+    Source.EFFECT,
     "At 15 % most requests of more than a few segments meet a time-out.",
 )
 SENT_SEGMENTS = Threshold(
@@ -51,6 +66,7 @@ SENT_SEGMENTS = Threshold(
     10,
     "Segments sent before a share means anything",
     "per second",
+    Source.NOISE,
     "An idle pod that repeats two of four segments has no problem.",
 )
 FAILED_OPENS_SHARE = Threshold(
@@ -58,6 +74,7 @@ FAILED_OPENS_SHARE = Threshold(
     0.2,
     "Failed share of connection attempts",
     "ratio",
+    Source.EFFECT,
     "Clients that retry hide a few failures; one of five is visible to users.",
 )
 FAILED_OPENS = Threshold(
@@ -65,6 +82,7 @@ FAILED_OPENS = Threshold(
     0.5,
     "Failed connection attempts before a share means anything",
     "per second",
+    Source.NOISE,
     "A single prober that meets a closed port stays below.",
 )
 ACCEPT_QUEUE_SHARE = Threshold(
@@ -72,6 +90,7 @@ ACCEPT_QUEUE_SHARE = Threshold(
     0.8,
     "Filled share of the accept queue",
     "ratio",
+    Source.KERNEL,
     "Sampled every few seconds, a queue that is seen at 80 % has been full in between.",
 )
 RESETS_SENT = Threshold(
@@ -79,6 +98,7 @@ RESETS_SENT = Threshold(
     5,
     "Resets sent",
     "per second",
+    Source.NOISE,
     "Health checks and scanners provoke a reset now and then.",
 )
 RESETS_SENT_SHARE = Threshold(
@@ -86,6 +106,7 @@ RESETS_SENT_SHARE = Threshold(
     0.2,
     "Resets sent per connection opened",
     "ratio",
+    Source.NOISE,
     "Programs that close with unread data reset a few of their connections on purpose.",
 )
 CUT_CONNECTIONS = Threshold(
@@ -93,6 +114,7 @@ CUT_CONNECTIONS = Threshold(
     1,
     "Established connections reset",
     "per second",
+    Source.NOISE,
     "Single resets are how many programs end a connection.",
 )
 CUT_CONNECTIONS_SHARE = Threshold(
@@ -100,6 +122,7 @@ CUT_CONNECTIONS_SHARE = Threshold(
     0.1,
     "Share of established connections reset per minute",
     "ratio",
+    Source.EFFECT,
     "At 10 % a minute the pool of connections is replaced every ten minutes.",
 )
 STUCK_QUEUE = Threshold(
@@ -107,6 +130,7 @@ STUCK_QUEUE = Threshold(
     1_000_000,
     "Bytes waiting in socket queues for 10 minutes",
     "bytes",
+    Source.NOISE,
     "Healthy queues empty between two collections; a megabyte that never leaves is a hung program or a dead peer.",
 )
 CLOSE_WAIT = Threshold(
@@ -114,6 +138,7 @@ CLOSE_WAIT = Threshold(
     500,
     "Connections in CLOSE_WAIT for 15 minutes",
     "connections",
+    Source.KERNEL,
     "Half of the usual limit of 1,024 descriptors.",
 )
 
@@ -123,6 +148,7 @@ RECEIVE_BUFFER_SHARE = Threshold(
     0.01,
     "Datagrams lost at a full receive queue",
     "ratio",
+    Source.EFFECT,
     "One lost DNS answer in a hundred costs one request in a hundred a time-out of seconds.",
 )
 LOST_DATAGRAMS = Threshold(
@@ -130,6 +156,7 @@ LOST_DATAGRAMS = Threshold(
     1,
     "Datagrams lost before it matters",
     "per second",
+    Source.EFFECT,
     "Below that, retries by the program hide it.",
 )
 UNEXPECTED_DATAGRAMS = Threshold(
@@ -137,6 +164,7 @@ UNEXPECTED_DATAGRAMS = Threshold(
     3,
     "Datagrams for a closed port in 15 minutes",
     "datagrams",
+    Source.NOISE,
     "One late answer is chance; several in a quarter of an hour are a slow server.",
 )
 UNEXPECTED_SHARE = Threshold(
@@ -144,6 +172,7 @@ UNEXPECTED_SHARE = Threshold(
     0.001,
     "Datagrams for a closed port, share of those received",
     "ratio",
+    Source.NOISE,
     "Keeps multicast chatter towards busy pods out.",
 )
 
@@ -153,6 +182,7 @@ CONNTRACK_SHARE = Threshold(
     0.8,
     "Filled share of the connection tracking table",
     "ratio",
+    Source.KERNEL,
     "Early drop starts when the table is full; at 80 % there is time to raise the limit.",
 )
 CONNTRACK_SHARE_CRITICAL = Threshold(
@@ -160,6 +190,7 @@ CONNTRACK_SHARE_CRITICAL = Threshold(
     0.95,
     "Filled share of the connection tracking table, critical",
     "ratio",
+    Source.KERNEL,
     "A burst of new connections fills the rest within seconds.",
 )
 CONNTRACK_TREND_SHARE = Threshold(
@@ -167,6 +198,7 @@ CONNTRACK_TREND_SHARE = Threshold(
     0.6,
     "Filled share from which the trend counts",
     "ratio",
+    Source.NOISE,
     "A trend from a nearly empty table predicts nothing.",
 )
 INSERT_FAILED = Threshold(
@@ -174,6 +206,7 @@ INSERT_FAILED = Threshold(
     1,
     "Failed insertions into the connection tracking table",
     "per second",
+    Source.NOISE,
     "Two lookups racing from one socket (A and AAAA) lose one insertion now and then.",
 )
 SQUEEZED_SHARE = Threshold(
@@ -181,6 +214,7 @@ SQUEEZED_SHARE = Threshold(
     0.001,
     "Receive loops cut short, per packet",
     "ratio",
+    Source.KERNEL,
     "A loop handles up to 300 packets, so 0.1 % means that about every third loop is cut short.",
 )
 SQUEEZED = Threshold(
@@ -188,6 +222,7 @@ SQUEEZED = Threshold(
     1,
     "Receive loops cut short before it matters",
     "per second",
+    Source.EFFECT,
     "A cut loop goes on a moment later; only many of them add latency.",
 )
 NEIGHBOUR_SHARE = Threshold(
@@ -195,6 +230,7 @@ NEIGHBOUR_SHARE = Threshold(
     0.8,
     "Filled share of the neighbour table",
     "ratio",
+    Source.KERNEL,
     "At gc_thresh3 new neighbours are refused, so all packets to new pods fail at once.",
 )
 PORTS_SHARE = Threshold(
@@ -202,6 +238,7 @@ PORTS_SHARE = Threshold(
     0.8,
     "Used share of the ephemeral ports",
     "ratio",
+    Source.KERNEL,
     "The kernel searches longer for a free port from about there, and fails soon after.",
 )
 DESCRIPTORS = Threshold(
@@ -209,6 +246,7 @@ DESCRIPTORS = Threshold(
     50_000,
     "Open descriptors of a pod",
     "descriptors",
+    Source.KERNEL,
     "Few programs need them; the usual limit of 65,536 per process is near.",
 )
 
@@ -218,6 +256,7 @@ DROPPED_SHARE = Threshold(
     0.001,
     "Dropped share of packets",
     "ratio",
+    Source.EFFECT,
     "TCP loses half of its throughput on a 50 ms path at about 0.1 % loss.",
 )
 DROPPED = Threshold(
@@ -225,6 +264,7 @@ DROPPED = Threshold(
     1,
     "Packets dropped before it matters",
     "per second",
+    Source.NOISE,
     "Packets of unknown protocols count as dropped too; LLDP alone gives one every half minute.",
 )
 NO_ROUTE = Threshold(
@@ -232,6 +272,7 @@ NO_ROUTE = Threshold(
     1,
     "Packets without a route",
     "per second",
+    Source.NOISE,
     "Programs that try IPv6 first lose one packet per name they look up.",
 )
 

@@ -55,8 +55,10 @@ def _runbook(rule: AlertRule, rendering: Rendering) -> str:
 def _limits(used: tuple[Threshold, ...], limits: Mapping[str, float]) -> str:
     if not used:
         return ""
-    rows = [(each.name, f"`{each.key}`", _value(each, limits), each.unit, each.reason) for each in used]
-    return f"## Thresholds\n\n{table(('limit', 'key', 'value', 'unit', 'why'), rows)}"
+    rows = [
+        (each.name, f"`{each.key}`", _value(each, limits), each.unit, each.source.value, each.reason) for each in used
+    ]
+    return f"## Thresholds\n\n{table(('limit', 'key', 'value', 'unit', 'source', 'why'), rows)}"
 
 
 def _value(threshold: Threshold, limits: Mapping[str, float]) -> str:
@@ -95,6 +97,7 @@ def _thresholds(limits: Mapping[str, float]) -> str:
             f"`{each.key}`",
             _value(each, limits),
             each.unit,
+            each.source.value,
             each.reason,
             ", ".join(f"[{rule.name}](runbooks/{rule.name}.md)" for rule in alerts.rules() if each in rule.thresholds),
         )
@@ -104,5 +107,5 @@ def _thresholds(limits: Mapping[str, float]) -> str:
         "Thresholds",
         "To replace some, write a YAML file of keys and numbers and run `generate.py --thresholds FILE`; a ratio of "
         "5 % is `0.05`.",
-        table(("limit", "key", "value", "unit", "why", "alerts"), rows),
+        table(("limit", "key", "value", "unit", "source", "why", "alerts"), rows),
     )

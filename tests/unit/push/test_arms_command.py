@@ -11,6 +11,7 @@ import pytest
 
 import alerts
 import generate
+from alerts import thresholds
 from scrape.arms.calls import ACTIONS, SERVICES
 from tests.unit.push.fake_arms import CLUSTER, ENVIRONMENT, REGION, WORKSPACE, Failure
 from tests.unit.push.fake_grafana import TOKEN
@@ -83,6 +84,21 @@ def test_the_plan_as_json_holds_every_call(capsys: pytest.CaptureFixture[str]) -
     ]
     assert calls[0]["parameters"]["CustomJobName"] == "net-exporter"
     assert calls[2]["parameters"]["ClusterId"] == CLUSTER
+
+
+def test_a_file_of_limits_replaces_those_of_the_alert_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = tmp_path / "limits.yml"
+    limits.write_text("lostDatagrams: 7\n", "utf-8")
+    queries = []
+    for further in ((), ("--thresholds", str(limits))):
+        assert run(*WHERE, "--plan", "--json", *further) == 0
+        sent = [step["sent"]["parameters"] for step in json.loads(capsys.readouterr().out)["plan"]]
+        queries.append({each["AlertName"]: each["PromQL"] for each in sent if "AlertName" in each})
+    declared, replaced = queries
+    assert declared["NetUdpSendBufferErrors"].endswith(" > 1")
+    assert replaced["NetUdpSendBufferErrors"].endswith(" > 7")
+    changed = {name for name, query in replaced.items() if query != declared[name]}
+    assert changed == {rule.name for rule in alerts.rules() if thresholds.LOST_DATAGRAMS in rule.thresholds}
 
 
 def test_dashboards_alone_need_no_credentials_of_the_cloud(
