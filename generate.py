@@ -47,7 +47,13 @@ PUSHES = {
     ),
 }
 NAMINGS = [naming.value for naming in Naming]
-LINKING = ("alerts", "mixin", "kubernetes", "helm", "docs")  # whose files link to dashboards or runbooks, or hold limits
+LINKING = (
+    "alerts",
+    "mixin",
+    "kubernetes",
+    "helm",
+    "docs",
+)  # whose files link to dashboards or runbooks, or hold limits
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 

@@ -48,7 +48,8 @@ def _board(board: Json) -> Json:
     made["title"] = place("c.dashboardTitlePrefix") + board["title"]
     made["tags"] = Code(f"c.dashboardTags + {source.write([tag for tag in board['tags'] if tag != TAG])}")
     for link in made["links"]:
-        link["tags"] = _TAGS
+        if link["tags"] == [TAG]:
+            link["tags"] = _TAGS
     return made
 
 
