@@ -37,7 +37,7 @@ RENDERING = Rendering(Naming.KUBESKOOP)
 ALL_RULES = list(alerts.rules())
 SOME = ALL_RULES[:3]
 [GROUP] = rulefile.recordings(recording.GROUP, RULES, RENDERING)["groups"]
-NAMES = ["kube-system/net-exporter", GROUP["name"], *(rule.name for rule in SOME)]
+NAMES = ["net-exporter/net-exporter", GROUP["name"], *(rule.name for rule in SOME)]
 ALL, NONE = dict.fromkeys(NAMES, "create"), dict.fromkeys(NAMES, "skip")
 
 

@@ -64,7 +64,7 @@ def test_a_plan_needs_neither_credentials_nor_a_service_nor_the_sdk(
     monkeypatch.setitem(sys.modules, "alibabacloud_credentials.client", None)
     assert run(*WHERE, "--plan", "--workspace", WORKSPACE) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == "create  scrape configuration kube-system/net-exporter (CreateEnvServiceMonitor)"
+    assert told[0] == "create  scrape configuration net-exporter/net-exporter (CreateEnvServiceMonitor)"
     assert told[1] == "create  recording rules net-exporter.recording (CreateAggTaskGroup)"
     assert told[2] == "create  alert rule NetExporterDown (CreateOrUpdateAlertRule)"
     assert told[-1] == f"plan: {COUNT + 2} to create"
