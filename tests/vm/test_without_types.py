@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 
@@ -34,6 +35,10 @@ def kernel(*, headers: bool) -> kernels.Kernel:
     return found
 
 
+@pytest.mark.skipif(
+    os.environ.get("NET_EXPORTER_VM") != "all",
+    reason="takes many minutes, and is a part of make vmtest: set NET_EXPORTER_VM=all",
+)
 def test_programs_count_exactly_with_types_from_headers() -> None:
     """A part of what `make vmtest` runs: a raw tracepoint in the one, kprobes in the other."""
     booted = kernel(headers=True)
