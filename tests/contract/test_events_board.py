@@ -102,8 +102,8 @@ def test_it_tells_every_type_by_all_of_its_names_with_what_to_do_and_how_to_have
 
 
 def test_its_link_leads_to_a_board_that_exists_and_menus_find_it() -> None:
-    others = [json.loads(content) for path, content in dashboards.files(registry.load(), Naming.KUBESKOOP).items()
-              if path.endswith(".json")]  # fmt: skip
+    files = dashboards.files(registry.load(), Naming.KUBESKOOP).items()
+    others = [json.loads(content) for path, content in files if re.fullmatch(r"dashboards/[\w-]+\.json", path)]
     uids = {other["uid"] for other in others}
     assert set(re.findall(r"/d/([\w-]+)\?", json.dumps(BOARD))) <= uids
     assert BOARD["uid"] not in uids
