@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import alerts
 import dashboards
@@ -29,11 +30,14 @@ from exporter import registry
 from exporter.errors import NetExporterError, UsageError
 from exporter.model.metric import Naming
 from scrape import arms
+from targets import feature, grafana, prometheus
+from targets.chosen import EVERY, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import ModuleType
 
+Files: TypeAlias = "dict[str, dict[str, bytes]]"  # subject -> path -> content
 SUBJECTS: dict[str, Callable[..., dict[str, bytes]]] = {
     package.__name__.rpartition(".")[2]: package.files
     for package in (dashboards, scrape, arms, alerts, docs, mixin, scrape.kubernetes, scrape.helm, dashboards.loki)
@@ -47,6 +51,13 @@ PUSHES = {
     ),
 }
 NAMINGS = [naming.value for naming in Naming]
+REPORTS = {
+    "dashboards": dashboards.report,
+    "scrape": scrape.report,
+    "alerts": alerts.report,
+    "loki": dashboards.loki.report,
+}
+WITH_RULES = ("alerts", "kubernetes", "helm")  # whose files hold alerts
 LINKING = (
     "alerts",
     "mixin",
@@ -80,15 +91,31 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--naming", default=NAMINGS[0], help=f"family of metric names: {' or '.join(NAMINGS)} (default %(default)s)")
     add("--only", default=",".join(SUBJECTS), help="subjects, separated by commas (default %(default)s)")
     add("--check", action="store_true", help="write nothing; exit 1 and name each file that differs")
-    add("--grafana", default="", metavar="URL", help="where dashboard links of alerts lead (default: relative)")
+    add(
+        "--grafana",
+        metavar="VERSION",
+        help=f"write only what this one and later ones load: {', '.join(grafana.VERSIONS)} (default: forms for all)",
+    )
+    add(
+        "--prometheus",
+        default=prometheus.DEFAULT,
+        metavar="VERSION",
+        help=f"the same for Prometheus: {', '.join(prometheus.VERSIONS)} (default %(default)s)",
+    )
+    add("--json", action="store_true", help="tell as JSON what was written and left out")
     add(
         "--thresholds",
         type=Path,
         metavar="FILE",
         help="YAML file of limits for alerts, by key (bundle/docs/thresholds.md)",
     )
+    add("--grafana-url", default="", metavar="URL", help="where dashboard links of alerts lead (default: relative)")
     add("--runbooks", default="docs/runbooks", metavar="URL", help="where runbook links lead (default %(default)s)")
     chosen = understood(parser, arguments)
+    chosen.targets = Targets(
+        feature.parse("Grafana", chosen.grafana, grafana.VERSIONS) if chosen.grafana is not None else None,
+        feature.parse("Prometheus", chosen.prometheus, prometheus.VERSIONS),
+    )
     chosen.only = [known("subject", word, SUBJECTS) for word in chosen.only.split(",")]
     return chosen
 
@@ -133,37 +160,69 @@ def understood(parser: Parser, arguments: list[str]) -> argparse.Namespace:
     return chosen
 
 
+def made(chosen: argparse.Namespace) -> Files:
+    """The files of each subject by path. Raises NetExporterError."""
+    limits = overrides.read(chosen.thresholds) if chosen.thresholds else alerts.DECLARED
+    links = Links(chosen.grafana_url.rstrip("/"), chosen.runbooks.rstrip("/"))
+    more: dict[str, dict[str, Any]] = {subject: {} for subject in SUBJECTS}
+    for subject in LINKING:
+        more[subject] |= {"links": links, "limits": limits}
+    for subject in {*REPORTS, *WITH_RULES}:
+        more[subject]["targets"] = chosen.targets
+    return {subject: SUBJECTS[subject](registry.load(), chosen.naming, **more[subject]) for subject in chosen.only}
+
+
+def report(chosen: argparse.Namespace) -> list[feature.Section]:
+    """What was left out for older versions."""
+    asked = [REPORTS[subject] for subject in chosen.only if subject in REPORTS]
+    return [section for each in asked for section in each(registry.load(), chosen.targets)]
+
+
+def tell(chosen: argparse.Namespace, files: Files, found: dict[str, str]) -> None:
+    """Show what was written or differs, and what was left out for the versions that were named."""
+    for subject, of_subject in files.items():
+        print(f"{subject}: {len(of_subject)} files, {sum(map(len, of_subject.values())) // 1024} KiB")
+    if chosen.targets != EVERY:
+        print(feature.text(report(chosen)), end="")
+    for path, state in found.items():
+        if chosen.check:
+            print(f"{chosen.out / path}: {state}; run generate.py", file=sys.stderr)
+        elif state == "edited orphan":
+            print(f"{chosen.out / path}: no longer written, and kept as it was edited; remove it by hand")
+    if not chosen.check:
+        print(f"{chosen.out}: {len(found)} of {sum(map(len, files.values())) + 1} files changed")
+
+
+def tell_as_json(chosen: argparse.Namespace, files: Files, found: dict[str, str]) -> None:
+    """The same for programs."""
+    document = {
+        "out": str(chosen.out),
+        "files": {subject: sorted(of_subject) for subject, of_subject in files.items()},
+        "changed": found,
+        "compatibility": feature.plain(report(chosen)),
+    }
+    print(json.dumps(document, indent=1))
+
+
 def main(arguments: list[str]) -> int:
     """Run. Returns the exit code: 0 done, 1 not up to date, 2 wrong usage or declaration, 130 stopped by the user."""
     try:
         if arguments[:1] == ["push"]:
             return push(arguments[1:])
         chosen = parse(arguments)
-        limits = overrides.read(chosen.thresholds) if chosen.thresholds else alerts.DECLARED
-        links = Links(chosen.grafana.rstrip("/"), chosen.runbooks.rstrip("/"))
-        made = {
-            subject: SUBJECTS[subject](registry.load(), chosen.naming, *((links, limits) if subject in LINKING else ()))
-            for subject in chosen.only
-        }
-        for subject, files in made.items():
-            print(f"{subject}: {len(files)} files, {sum(map(len, files.values())) // 1024} KiB")
-        wanted = Wanted(made, registry.load().fingerprint(), chosen.naming.value)
+        files = made(chosen)
+        wanted = Wanted(files, registry.load().fingerprint(), chosen.naming.value)
         found = differences(chosen.out, wanted)
-        if chosen.check:
-            for path, state in found.items():
-                print(f"{chosen.out / path}: {state}; run generate.py", file=sys.stderr)
-            return 1 if found else 0
-        mend(chosen.out, wanted, found)
-        for path in [path for path, state in found.items() if state == "edited orphan"]:
-            print(f"{chosen.out / path}: no longer written, and kept as it was edited; remove it by hand")
-        print(f"{chosen.out}: {len(found)} of {len(wanted.files) + 1} files changed")
+        if not chosen.check:
+            mend(chosen.out, wanted, found)
+        (tell_as_json if chosen.json else tell)(chosen, files, found)
+        return int(chosen.check and bool(found))
     except NetExporterError as error:
         print(f"generate.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("generate.py: stopped; run it again to finish", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,17 +14,20 @@ from alerts.totals import RULES
 from alerts.words import Links
 from exporter.model.metric import Naming
 from exporter.model.promql import Rendering
+from targets.chosen import EVERY
+from targets.feature import Section, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from alerts.model import AlertRule
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
 LINKS = Links()
 DECLARED: Mapping[str, float] = MappingProxyType({})  # no limit is replaced
-NEEDS = "Needs Prometheus 2.42 or newer."
-LOAD = "Load with `rule_files: [rules/*.yml]`; needs Prometheus 2.42 or newer."
+LOAD = "Load with `rule_files: [rules/*.yml]`; for {loads}."
+REPORT = "alerts/compatibility.txt"
 DISTURBED = "Restarts of the exporter, new series and targets that go."
 EXAMPLE = (
     "Example for Alertmanager 0.22 or newer: merge its routes and inhibitions into yours, and name your receivers.",
@@ -40,29 +43,35 @@ def rules() -> Iterator[AlertRule]:
 
 
 def files(
-    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+    registry: Registry,
+    naming: Naming,
+    links: Links = LINKS,
+    limits: Mapping[str, float] = DECLARED,
+    targets: Targets = EVERY,
 ) -> dict[str, bytes]:
     """Rule files, the operator's object, test files for promtool and the example for Alertmanager, by path."""
     rendering = Rendering(naming, limits=limits)
     links = replace(links, registry=registry.fingerprint())
-    load = f"{LOAD} Registry {links.registry}."
+    load = f"{LOAD.format(loads=targets.prometheus.loads)} Registry {links.registry}."
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
     written = {
+        REPORT: text(report(registry, targets)).encode(),
         "alerts/rules/recording.yml": dump(totals, "Totals of nodes and namespaces. " + load),
         "alerts/tests/recording.test.yml": dump(
             casefile.recording_tests(RULES, "../rules/recording.yml", rendering), RUN
         ),
         "alerts/prometheusrule.yml": dump(
-            prometheus_rule(registry, naming, links, limits),
+            prometheus_rule(registry, naming, links, limits, targets),
             "All rules for the Prometheus operator. Add the label by which your Prometheus object selects rules.",
         ),
         "alerts/alertmanager.yml": dump(routing.alertmanager(rendering), *EXAMPLE),
     }
     written[migration.PATH] = dump(
         migration.rules(registry, naming),
-        f"Other and older names, for dashboards that ask for them: delete the groups that nobody needs. {NEEDS}",
+        "Other and older names, for dashboards that ask for them: delete the groups that nobody needs. "
+        f"For {targets.prometheus.loads}.",
     )
-    for group in GROUPS:
+    for group in rulefile.fitted(GROUPS, targets.prometheus):
         path = f"rules/{group.subject}.yml"
         written[f"alerts/{path}"] = dump(rulefile.alerts((group,), rendering, links), load)
         # Cases lie close to the declared limits, so those of other limits would prove nothing.
@@ -80,13 +89,23 @@ def files(
 
 
 def prometheus_rule(
-    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+    registry: Registry,
+    naming: Naming,
+    links: Links = LINKS,
+    limits: Mapping[str, float] = DECLARED,
+    targets: Targets = EVERY,
 ) -> dict[str, Any]:
     """All rules as one object of the Prometheus operator."""
+    groups = rulefile.fitted(GROUPS, targets.prometheus)
     rendering = Rendering(naming, limits=limits)
     links = replace(links, registry=registry.fingerprint())
     totals = rulefile.recordings(recording.GROUP, RULES, rendering)
-    return rulefile.operator_object("net-exporter", links.registry, totals, rulefile.alerts(GROUPS, rendering, links))
+    return rulefile.operator_object("net-exporter", links.registry, totals, rulefile.alerts(groups, rendering, links))
+
+
+def report(_registry: Registry, targets: Targets = EVERY) -> list[Section]:
+    """What the alerts would use and Prometheus lacks."""
+    return [Section("alerts", targets.prometheus.loads, rulefile.notes(GROUPS, targets.prometheus))]
 
 
 def index(_registry: Registry) -> dict[str, list[dict[str, Any]]]:

@@ -1,10 +1,13 @@
-"""Rule files as Prometheus 2.42 and later load them, and the same as an operator object."""
+"""Rule files as Prometheus loads them, and the same as an operator object."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from alerts.words import templates
+from targets.feature import Note
+from targets.prometheus import KEEP_FIRING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +16,20 @@ if TYPE_CHECKING:
     from alerts.recording import Recording
     from alerts.words import Links
     from exporter.model.promql import Rendering
+    from targets.prometheus import Prometheus
+
+
+def fitted(groups: Sequence[Group], version: Prometheus) -> tuple[Group, ...]:
+    """The same alerts without what the version does not load."""
+    if version.has(KEEP_FIRING):
+        return tuple(groups)
+    return tuple(replace(group, rules=tuple(replace(rule, keep=0) for rule in group.rules)) for group in groups)
+
+
+def notes(groups: Sequence[Group], version: Prometheus) -> tuple[Note, ...]:
+    """What the alerts would use and the version lacks."""
+    kept = tuple(f"{rule.name}: {rule.keep}m" for group in groups for rule in group.rules if rule.keep)
+    return () if version.has(KEEP_FIRING) or not kept else (Note(KEEP_FIRING, kept),)
 
 
 def alert(rule: AlertRule, rendering: Rendering, links: Links) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dashboards import catalogue, fitting, legacy, modern, portable, provisioning, v2
 from exporter.model.metric import Naming
+from targets.chosen import EVERY
 from targets.feature import Note, Section, text
 from targets.feature import written as written_version
 from targets.grafana import LEGACY, MODERN, NEWEST, RESOURCE, Generation
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dashboards.grafana_tree import Json
     from dashboards.panel import Board
     from exporter.registry import Registry
+    from targets.chosen import Targets
     from targets.grafana import Grafana
 
 REPORT = "dashboards/compatibility.txt"
@@ -23,27 +25,27 @@ _PORTABLE = {Generation.MODERN: MODERN, Generation.LEGACY: LEGACY, Generation.RE
 _TAG = "registry:"  # before the hash of the declarations; no query and no link asks for it
 
 
-def files(registry: Registry, naming: Naming, version: Grafana | None = None) -> dict[str, bytes]:
-    """All files, by path within the bundle; with a version, only those it loads, written for it.
+def files(registry: Registry, naming: Naming, targets: Targets = EVERY) -> dict[str, bytes]:
+    """All files, by path within the bundle; for one version of Grafana only those it loads.
 
     Raises DeclarationError when boards and registry contradict.
     """
     found = {
         "dashboards/provisioning/net-exporter.yml": provisioning.PROVIDER.encode(),
-        REPORT: text(report(registry, version)).encode(),
+        REPORT: text(report(registry, targets)).encode(),
     }
     tag = _TAG + registry.fingerprint()
     for board in catalogue.boards(registry):
-        for generation, chosen in _versions(version).items():
+        for generation, chosen in _versions(targets).items():
             for path, content in _WRITERS[generation](board, naming, tag, chosen).items():
                 found[f"{generation.value}/{path}"] = content
     return found
 
 
-def report(registry: Registry, version: Grafana | None = None) -> list[Section]:
+def report(registry: Registry, targets: Targets = EVERY) -> list[Section]:
     """What the boards would use and a version lacks; without one, for each form that is written."""
     shown = catalogue.boards(registry)
-    written = _versions(version)
+    written = _versions(targets)
     found = [
         Section(generation.value, chosen.loads, tuple(fitting.notes(shown, chosen)))
         for generation, chosen in written.items()
@@ -58,6 +60,14 @@ def boards(registry: Registry, naming: Naming, *, old: bool) -> list[Json]:
     tag = _TAG + registry.fingerprint()
     render = legacy.render if old else modern.render
     return [_tagged(render(board, naming), tag) for board in catalogue.boards(registry)]
+
+
+def fitted(registry: Registry, naming: Naming, targets: Targets) -> list[Json]:
+    """The provisionable form of every board for a version of Grafana, else for 8.4 and later."""
+    version = targets.grafana or MODERN
+    if Generation.LEGACY in version.generations:
+        return boards(registry, naming, old=True)
+    return [fitting.fit(board, version) for board in boards(registry, naming, old=False)]
 
 
 def index(registry: Registry) -> dict[str, list[str]]:
@@ -86,11 +96,11 @@ def _line(board: Json) -> bytes:
     return json.dumps(board, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
-def _versions(version: Grafana | None) -> dict[Generation, Grafana]:
+def _versions(targets: Targets) -> dict[Generation, Grafana]:
     """What is written, and for whom."""
-    if version is None:
+    if targets.grafana is None:
         return _PORTABLE
-    return dict.fromkeys(version.generations, version)
+    return dict.fromkeys(targets.grafana.generations, targets.grafana)
 
 
 def _write_legacy(board: Board, naming: Naming, tag: str, _version: Grafana) -> dict[str, bytes]:

@@ -13,13 +13,18 @@ from dashboards.grafana_tree import TAG
 from dashboards.modern import SCHEMA
 from dashboards.panel import COMPLAINT, PREFIX
 from dashboards.units import Show
+from targets.chosen import EVERY
+from targets.feature import Note, Section
+from targets.grafana import LOKI_STEP
 
 if TYPE_CHECKING:
     from dashboards.grafana_tree import Json
     from exporter.model.metric import Naming
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
 SLUG = "events"
+PATH = f"loki/{SLUG}.json"
 _SOURCE = {"type": "loki", "uid": "${datasource}"}
 _CHOICES = ("job", "instance", "type", "node", "namespace", "pod")  # labels of every stream, where they are known
 _MUST_BE_THERE = frozenset({"job", "instance", "type"})  # of events of a node itself, namespace and pod are not
@@ -33,9 +38,18 @@ stands below.
 """
 
 
-def files(registry: Registry, _naming: Naming) -> dict[str, bytes]:
-    """The dashboard, for provisioning and for import alike: labels in Loki are the same in both families of names."""
-    return {f"loki/{SLUG}.json": json.dumps(_board(registry), indent=1, sort_keys=True).encode() + b"\n"}
+def files(registry: Registry, _naming: Naming, targets: Targets = EVERY) -> dict[str, bytes]:
+    """The dashboard, where Grafana loads it: one for provisioning and import, as labels in Loki have one naming."""
+    if targets.grafana and not targets.grafana.has(LOKI_STEP):
+        return {}
+    return {PATH: json.dumps(_board(registry), indent=1, sort_keys=True).encode() + b"\n"}
+
+
+def report(_registry: Registry, targets: Targets = EVERY) -> list[Section]:
+    """Whether it was left out."""
+    if targets.grafana is None or targets.grafana.has(LOKI_STEP):
+        return [Section("loki", "Grafana 10.0 and later", ())]
+    return [Section("loki", targets.grafana.loads, (Note(LOKI_STEP, (PATH,)),))]
 
 
 def _board(registry: Registry) -> Json:

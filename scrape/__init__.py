@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 from alerts.output import dump
 from scrape import limits, monitors, prometheus
+from targets.chosen import EVERY
+from targets.feature import Note, Section, text
+from targets.prometheus import EQUAL_LABELS
 
 if TYPE_CHECKING:
     from exporter.model.metric import Naming
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
+REPORT = "scrape/compatibility.txt"
+BY_ANNOTATION = "scrape/kubernetes-pods.yml"
 JOB_WORDS = (
     "honor_labels: node, namespace and pod name the measured pod; a label of the target must not replace them.",
     "honor_timestamps: off, so that Prometheus ends the series of a deleted pod at the next scrape.",
@@ -32,10 +38,11 @@ OPERATOR_WORDS = (
 )
 
 
-def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
-    """One file per way of discovery."""
+def files(registry: Registry, naming: Naming, targets: Targets = EVERY) -> dict[str, bytes]:
+    """One file per way of discovery that Prometheus has."""
     within = limits.of(registry, naming)
-    return {
+    found = {
+        REPORT: text(report(registry, targets)).encode(),
         "scrape/static.yml": dump(prometheus.static(within), "Fixed addresses; replace them by yours.", *JOB_WORDS),
         "scrape/file-sd.yml": dump(
             prometheus.file_sd(within), "Addresses from files; targets/net-exporter.yml is an example.", *JOB_WORDS
@@ -45,9 +52,16 @@ def files(registry: Registry, naming: Naming) -> dict[str, bytes]:
         ),
         "scrape/kubernetes-endpoints.yml": dump(prometheus.endpoints(within), *CLUSTER_WORDS, *JOB_WORDS),
         "scrape/kubernetes-endpointslice.yml": dump(prometheus.endpointslice(within), *CLUSTER_WORDS, *JOB_WORDS),
-        "scrape/kubernetes-pods.yml": dump(
-            prometheus.annotated_pods(within), *CLUSTER_WORDS, *POD_WORDS, "", *JOB_WORDS
-        ),
+        BY_ANNOTATION: dump(prometheus.annotated_pods(within), *CLUSTER_WORDS, *POD_WORDS, "", *JOB_WORDS),
         "scrape/servicemonitor.yml": dump(monitors.service_monitor(within), *OPERATOR_WORDS, *JOB_WORDS),
         "scrape/podmonitor.yml": dump(monitors.pod_monitor(within), *OPERATOR_WORDS, *JOB_WORDS),
     }
+    if not targets.prometheus.has(EQUAL_LABELS):
+        del found[BY_ANNOTATION]
+    return found
+
+
+def report(_registry: Registry, targets: Targets = EVERY) -> list[Section]:
+    """What the configurations would use and Prometheus lacks."""
+    notes = () if targets.prometheus.has(EQUAL_LABELS) else (Note(EQUAL_LABELS, (BY_ANNOTATION,)),)
+    return [Section("scrape", targets.prometheus.loads, notes)]

@@ -70,4 +70,5 @@ RATE_INTERVAL = Feature(
 )
 HEATMAP_OPTIONS = Feature("Options of heatmaps", (9, 1), "The keys of before are written too, for the same picture.")
 CELL_OPTIONS = Feature("Cell options of tables", (9, 4), "Cells have the display mode, which looks the same.")
+LOKI_STEP = Feature("Window of Loki queries that follows the step", (10, 0), "The file is not written.")
 RESOURCE = Feature("Dashboards as v2 resources", (13, 0), "None are written.")

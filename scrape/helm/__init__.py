@@ -15,6 +15,7 @@ from scrape.kubernetes.objects import Object, running, watching
 from scrape.kubernetes.template import Ref, render
 from scrape.kubernetes.values import declared, defaults, schema, with_release
 from scrape.model import APP
+from targets.chosen import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from exporter.model.metric import Naming
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
 LINKS: Final = Links()
 CHART: Final = f"helm/{APP}"
@@ -30,7 +32,11 @@ OLDEST: Final = "1.23"  # of Kubernetes
 
 
 def files(
-    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+    registry: Registry,
+    naming: Naming,
+    links: Links = LINKS,
+    limits: Mapping[str, float] = DECLARED,
+    targets: Targets = EVERY,
 ) -> dict[str, bytes]:
     """All files of the chart by path."""
     values = declared(registry)
@@ -52,12 +58,12 @@ def files(
         "templates/NOTES.txt": words.NOTES.encode(),
         "templates/dashboards.yaml": _dashboards(known),
     }
-    for each in (*running(registry), *watching(registry, naming, links, limits)):
+    for each in (*running(registry), *watching(registry, naming, links, limits, targets)):
         tree = dict(each.tree)
         if each.name in _RAW:  # its texts are templates of another kind, which Helm must not fill
             found[f"files/{each.name}.yaml"] = dump({"spec": tree.pop("spec")})
         found[f"templates/{each.name}.yaml"] = _template(each, tree, known)
-    for slug, content in boards.minified(registry, naming).items():
+    for slug, content in boards.minified(registry, naming, targets).items():
         found[f"files/dashboards/{slug}.json"] = f"{content}\n".encode()
     return {f"{CHART}/{path}": content for path, content in found.items()}
 

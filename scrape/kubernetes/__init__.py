@@ -17,29 +17,35 @@ from scrape.kubernetes.objects import Object, running, watching
 from scrape.kubernetes.template import resolve
 from scrape.kubernetes.values import declared, defaults, with_release
 from scrape.model import NAMESPACE
+from targets.chosen import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.model.metric import Naming
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
 LINKS: Final = Links()
 
 
 def files(
-    registry: Registry, naming: Naming, links: Links = LINKS, limits: Mapping[str, float] = DECLARED
+    registry: Registry,
+    naming: Naming,
+    links: Links = LINKS,
+    limits: Mapping[str, float] = DECLARED,
+    targets: Targets = EVERY,
 ) -> dict[str, bytes]:
     """All manifests by path, with the defaults of the chart."""
     values = with_release(defaults(declared(registry)))
     namespace = Object("namespace", access.namespace(), ("Pods that see the node's processes are let in.",))
     found = {
         **_folder("kubernetes", (namespace, *running(registry)), values),
-        **_folder("kubernetes/monitoring", watching(registry, naming, links, limits), values),
+        **_folder("kubernetes/monitoring", watching(registry, naming, links, limits, targets), values),
     }
     maps = [
         Object(slug, boards.config_map(slug, content, NAMESPACE))
-        for slug, content in boards.minified(registry, naming).items()
+        for slug, content in boards.minified(registry, naming, targets).items()
     ]
     return {**found, **_folder("kubernetes/dashboards", maps, values)}
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.model.metric import Naming
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
 LABEL: Final = {"grafana_dashboard": "1"}
 FOLDER: Final = {"grafana_folder": "net-exporter"}
@@ -21,10 +22,10 @@ FOLDER: Final = {"grafana_folder": "net-exporter"}
 MOST_BYTES: Final = 256 << 10
 
 
-def minified(registry: Registry, naming: Naming) -> dict[str, str]:
-    """JSON on one line of each dashboard for present Grafana, by slug. Raises DeclarationError for one too large."""
+def minified(registry: Registry, naming: Naming, targets: Targets) -> dict[str, str]:
+    """JSON on one line of each dashboard for the version chosen, by slug. Raises DeclarationError for one too large."""
     found = {}
-    for board in bundle.boards(registry, naming, old=False):
+    for board in bundle.fitted(registry, naming, targets):
         slug = board["uid"].removeprefix(f"{APP}-")
         found[slug] = json.dumps(board, separators=(",", ":"), sort_keys=True)
         size = len(json.dumps(config_map(slug, found[slug], "")))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alerts.words import Links
     from exporter.model.metric import Naming
     from exporter.registry import Registry
+    from targets.chosen import Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ def running(registry: Registry) -> tuple[Object, ...]:
     )
 
 
-def watching(registry: Registry, naming: Naming, links: Links, replaced: Mapping[str, float]) -> tuple[Object, ...]:
+def watching(
+    registry: Registry, naming: Naming, links: Links, replaced: Mapping[str, float], targets: Targets
+) -> tuple[Object, ...]:
     """What the Prometheus operator takes besides."""
     monitor = monitors.pod_monitor(limits.of(registry, naming))
-    rules = alerts.prometheus_rule(registry, naming, links, replaced)
+    rules = alerts.prometheus_rule(registry, naming, links, replaced, targets)
     return (
         Object("podmonitor", _of_release(monitor, "podMonitor.labels"), wanted="podMonitor.enabled"),
         Object("prometheusrule", _of_release(rules, "prometheusRule.labels"), wanted="prometheusRule.enabled"),

@@ -17,6 +17,7 @@ import pytest
 import dashboards
 from exporter import registry
 from exporter.model.metric import Identity, Kind, Metric, Naming, Scope
+from targets.chosen import Targets
 from targets.grafana import VERSIONS
 from tests.contract import resource_reader
 
@@ -334,7 +335,7 @@ def headings(board: Board) -> list[Any]:
 def test_the_resource_has_the_very_panels_of_the_json_for_13(naming: Naming) -> None:
     """Not only the same meaning: also options, overrides and transformations."""
     kept = ("id", "title", "type", "options", "targets", "fieldConfig")
-    classic = dashboards.files(registry.load(), naming, VERSIONS["13"])
+    classic = dashboards.files(registry.load(), naming, Targets(VERSIONS["13"]))
     for path in classic:
         if re.fullmatch(r"dashboards/[\w-]+\.json", path):
             shown = load(naming, path.replace("dashboards/", "dashboards/v2/"))

@@ -169,8 +169,10 @@ def test_every_dashboard_and_rule_group_tells_of_which_registry_it_is(written: P
 def test_the_other_dialect_asks_for_no_metric_of_this_one(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert generate.main(["--out", str(out), "--naming", "inspector", "--only", "dashboards,alerts,scrape"]) == 0
+    files = content(out)
+    assert b"record: kubeskoop_" in files.pop("alerts/migration.yml"), "which is there to give the names of this one"
     # Descriptions may compare with a metric by its usual name; queries, rules and labels may not.
-    text = b"\n".join(re.sub(rb'"description": "(?:[^"\\]|\\.)*"', b"", each) for each in content(out).values())
+    text = b"\n".join(re.sub(rb'"description": "(?:[^"\\]|\\.)*"', b"", each) for each in files.values())
     assert b"inspector_pod_udpnoports" in text
     assert b"kubeskoop_" not in text
     assert b"k8s_pod" not in text
@@ -231,7 +233,7 @@ def test_it_needs_no_linux(tmp_path: Path, written: Path) -> None:
 
 def test_links_lead_where_they_are_told(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    links = ["--grafana", "https://grafana.example.com/", "--runbooks", "https://docs.example.com/runbooks"]
+    links = ["--grafana-url", "https://grafana.example.com/", "--runbooks", "https://docs.example.com/runbooks"]
     assert generate.main(["--out", str(out), "--only", "alerts", *links]) == 0
     text = (out / "alerts" / "rules" / "udp.yml").read_text("utf-8")
     assert "https://grafana.example.com/d/net-exporter-udp?" in text

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.cog import encoder, plugins
 import dashboards
 from exporter import registry
 from exporter.model.metric import Naming
+from targets.chosen import Targets
 from targets.grafana import VERSIONS
 
 with warnings.catch_warnings():  # it would rather see the next schema, which Grafana before 12 cannot read
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 FILES = {
     f"{version or 'all'}/{path}": content
     for version in (None, *VERSIONS)
-    for path, content in dashboards.files(registry.load(), Naming.KUBESKOOP, VERSIONS.get(version or "")).items()
+    for path, content in dashboards.files(
+        registry.load(), Naming.KUBESKOOP, Targets(VERSIONS.get(version or ""))
+    ).items()
     if path.endswith(".json") and "/import/" not in path and "/legacy/" not in path
 }
 # They know a Prometheus query of a panel only; that of a variable has keys of its own.
