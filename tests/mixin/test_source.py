@@ -4,7 +4,7 @@ import json
 
 import _jsonnet
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from mixin import source
@@ -18,6 +18,7 @@ VALUES = some.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may have the processor
 @given(VALUES)
 def test_any_value_comes_back(value: object) -> None:
     assert json.loads(_jsonnet.evaluate_snippet("x", source.write(value))) == value
