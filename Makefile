@@ -6,7 +6,7 @@ CONFIG ?=
 LISTEN ?=
 KERNEL ?=
 
-.PHONY: run test vmtest setup bpf generate lint bench golden clean
+.PHONY: run test vmtest setup bpf generate site lint bench golden clean
 
 run: setup ## generate the bundle and start the exporter in the foreground
 	$(BIN)/python generate.py
@@ -31,6 +31,9 @@ bpf: ## compile the eBPF programs into bpf/build
 
 generate: setup ## write bundle/ anew
 	$(BIN)/python generate.py
+
+site: setup ## the documents as a static site, in build/site
+	$(BIN)/python generate.py site
 
 lint: setup ## style, types, layers, spelling
 	$(BIN)/ruff check .

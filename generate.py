@@ -2,6 +2,7 @@
 """Write bundle/ from the declarations: dashboards, scrape configurations, alerts, the reference, manifests, a chart.
 
 `generate.py push grafana|arms` brings them into a running server; see `generate.py push --help`.
+`generate.py site` builds the documents as a static site; see `generate.py site --help`.
 
 Needs neither root nor Linux; the same declarations give the same bytes on every machine.
 """
@@ -25,6 +26,7 @@ import scrape.helm
 import scrape.kubernetes
 from alerts import overrides
 from alerts.words import Links
+from docs import lang
 from docs.folder import Wanted, differences, mend
 from exporter import registry
 from exporter.errors import NetExporterError, UsageError
@@ -66,6 +68,7 @@ LINKING = (
     "docs",
 )  # whose files link to dashboards or runbooks, or hold limits
 BUNDLE = Path(__file__).resolve().parent / "bundle"
+SITE = BUNDLE.parent / "build" / "site"
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,6 +92,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--out", type=Path, default=BUNDLE, metavar="DIR", help="folder to write (default bundle/)")
     add("--naming", default=NAMINGS[0], help=f"family of metric names: {' or '.join(NAMINGS)} (default %(default)s)")
+    add_language(parser)
     add("--only", default=",".join(SUBJECTS), help="subjects, separated by commas (default %(default)s)")
     add("--check", action="store_true", help="write nothing; exit 1 and name each file that differs")
     add(
@@ -111,7 +115,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     add("--grafana-url", default="", metavar="URL", help="where dashboard links of alerts lead (default: relative)")
     add("--runbooks", default="docs/runbooks", metavar="URL", help="where runbook links lead (default %(default)s)")
-    chosen = understood(parser, arguments)
+    chosen = spoken(understood(parser, arguments))
     chosen.targets = Targets(
         feature.parse("Grafana", chosen.grafana, grafana.VERSIONS) if chosen.grafana is not None else None,
         feature.parse("Prometheus", chosen.prometheus, prometheus.VERSIONS),
@@ -143,6 +147,52 @@ def push(arguments: list[str]) -> int:
     return code
 
 
+def site(arguments: list[str]) -> int:
+    """Run `site`. Returns 0 when it is there, 1 when --check finds it different. Raises NetExporterError."""
+    what = "Build the documents as a static site, every link checked; read it with any web server or browser."
+    parser = Parser(prog="generate.py site", description=what, allow_abbrev=False)
+    add = parser.add_argument
+    add("--out", type=Path, default=SITE, metavar="DIR", help="folder to write (default build/site)")
+    add("--naming", default=NAMINGS[0], help=f"family of metric names: {' or '.join(NAMINGS)} (default %(default)s)")
+    add_language(parser)
+    add("--check", action="store_true", help="write nothing; exit 1 and name each file that differs")
+    add("--grafana-url", default="", metavar="URL", help="where links to dashboards lead (default: none are made)")
+    chosen = spoken(understood(parser, arguments))
+    chosen.only, chosen.targets, chosen.json = list(SUBJECTS), EVERY, False
+    chosen.runbooks, chosen.thresholds = "docs/runbooks", None
+    website = imported("docs.website")
+    files = {path: content for part in made(chosen).values() for path, content in part.items()}
+    return write(chosen, {"site": website.build(files, chosen.lang)})
+
+
+def add_language(parser: Parser) -> None:
+    """Declare --lang."""
+    known_ones = " or ".join(lang.languages())
+    parser.add_argument(
+        "--lang",
+        default=lang.ENGLISH,
+        help=f"language of dashboards, alerts and documents: {known_ones} (default %(default)s)",
+    )
+
+
+def spoken(chosen: argparse.Namespace) -> argparse.Namespace:
+    """The same with the catalogue, None for English. Raises UsageError naming the languages there are."""
+    if chosen.lang not in lang.languages():
+        raise UsageError(f"unknown language {chosen.lang!r}; there are {', '.join(lang.languages())}")
+    chosen.catalogue = None if chosen.lang == lang.ENGLISH else lang.load(chosen.lang)
+    return chosen
+
+
+def write(chosen: argparse.Namespace, files: Files) -> int:
+    """Bring a folder up to date, or look whether it is. Returns the exit code. Raises NetExporterError."""
+    wanted = Wanted(files, registry.load().fingerprint(), chosen.naming.value)
+    found = differences(chosen.out, wanted)
+    if not chosen.check:
+        mend(chosen.out, wanted, found)
+    (tell_as_json if chosen.json else tell)(chosen, files, found)
+    return int(chosen.check and bool(found))
+
+
 def imported(module: str) -> ModuleType:
     """A sub-command. Raises UsageError naming the package that is missing."""
     try:
@@ -169,7 +219,10 @@ def made(chosen: argparse.Namespace) -> Files:
         more[subject] |= {"links": links, "limits": limits}
     for subject in {*REPORTS, *WITH_RULES}:
         more[subject]["targets"] = chosen.targets
-    return {subject: SUBJECTS[subject](registry.load(), chosen.naming, **more[subject]) for subject in chosen.only}
+    found = {subject: SUBJECTS[subject](registry.load(), chosen.naming, **more[subject]) for subject in chosen.only}
+    if chosen.catalogue is None:
+        return found
+    return {subject: lang.translated(files, chosen.catalogue) for subject, files in found.items()}
 
 
 def report(chosen: argparse.Namespace) -> list[feature.Section]:
@@ -182,6 +235,10 @@ def tell(chosen: argparse.Namespace, files: Files, found: dict[str, str]) -> Non
     """Show what was written or differs, and what was left out for the versions that were named."""
     for subject, of_subject in files.items():
         print(f"{subject}: {len(of_subject)} files, {sum(map(len, of_subject.values())) // 1024} KiB")
+    if chosen.catalogue is not None:
+        print(
+            f"{chosen.lang}: {len(chosen.catalogue.used)} texts translated, {len(chosen.catalogue.missing)} in English"
+        )
     if chosen.targets != EVERY:
         print(feature.text(report(chosen)), end="")
     for path, state in found.items():
@@ -209,14 +266,10 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["push"]:
             return push(arguments[1:])
+        if arguments[:1] == ["site"]:
+            return site(arguments[1:])
         chosen = parse(arguments)
-        files = made(chosen)
-        wanted = Wanted(files, registry.load().fingerprint(), chosen.naming.value)
-        found = differences(chosen.out, wanted)
-        if not chosen.check:
-            mend(chosen.out, wanted, found)
-        (tell_as_json if chosen.json else tell)(chosen, files, found)
-        return int(chosen.check and bool(found))
+        return write(chosen, made(chosen))
     except NetExporterError as error:
         print(f"generate.py: {error}", file=sys.stderr)
         return 2
