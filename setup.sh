@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 
 PYTHON=${PYTHON:-python3}
-# prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations.
+# prometheus: promtool and the end-to-end test. victoria-metrics: a second opinion on scrape configurations and queries.
 # prometheus-alertmanager: amtool, and a live one. jsonnet: a second opinion on the mixin.
 # iproute2, iptables, nftables, iputils-ping, procps: namespaces in tests, and packets lost on purpose.
 # curl, openssl, zsh: a client, certificates and a shell for tests.
