@@ -40,7 +40,7 @@ lint: setup ## style, types, layers, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell exporter bpf dashboards alerts scrape mixin docs targets tests README.md CHANGELOG.md generate.py
+	$(BIN)/codespell exporter bpf dashboards alerts scrape docs tests README.md CHANGELOG.md generate.py
 	@if command -v clang-format >/dev/null; then $(MAKE) --silent -C bpf check; else echo "lint: no clang-format, bpf/ is not checked"; fi
 
 bench: setup ## measure what the README promises

@@ -20,20 +20,20 @@ import alerts
 import dashboards
 import dashboards.loki
 import docs
-import mixin
 import scrape
 import scrape.helm
 import scrape.kubernetes
 from alerts import overrides
+from alerts.targets import feature, grafana, prometheus
+from alerts.targets.chosen import EVERY, Targets
 from alerts.words import Links
+from dashboards import mixin
 from docs import lang
 from docs.folder import Wanted, differences, mend
 from exporter import registry
 from exporter.errors import NetExporterError, UsageError
 from exporter.model.metric import Naming
 from scrape import arms
-from targets import feature, grafana, prometheus
-from targets.chosen import EVERY, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from alerts import casefile, disturbed, migration, overrides, recording, routing, rulefile
 from alerts.output import dump
 from alerts.rules import GROUPS
+from alerts.targets.chosen import EVERY
+from alerts.targets.feature import Section, text
 from alerts.totals import RULES
 from alerts.words import Links
 from exporter.model.metric import Naming
 from exporter.model.promql import Rendering
-from targets.chosen import EVERY
-from targets.feature import Section, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from alerts.model import AlertRule
+    from alerts.targets.chosen import Targets
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 LINKS = Links()
 DECLARED: Mapping[str, float] = MappingProxyType({})  # no limit is replaced

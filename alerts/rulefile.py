@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from alerts.targets.feature import Note
+from alerts.targets.prometheus import KEEP_FIRING
 from alerts.words import templates
-from targets.feature import Note
-from targets.prometheus import KEEP_FIRING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alerts.model import AlertRule, Group
     from alerts.recording import Recording
+    from alerts.targets.prometheus import Prometheus
     from alerts.words import Links
     from exporter.model.promql import Rendering
-    from targets.prometheus import Prometheus
 
 
 def fitted(groups: Sequence[Group], version: Prometheus) -> tuple[Group, ...]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from alerts.targets.chosen import EVERY
+from alerts.targets.feature import Note, Section, text
+from alerts.targets.feature import written as written_version
+from alerts.targets.grafana import LEGACY, MODERN, NEWEST, RESOURCE, Generation
 from dashboards import catalogue, fitting, legacy, modern, portable, provisioning, v2
 from exporter.model.metric import Naming
-from targets.chosen import EVERY
-from targets.feature import Note, Section, text
-from targets.feature import written as written_version
-from targets.grafana import LEGACY, MODERN, NEWEST, RESOURCE, Generation
 
 if TYPE_CHECKING:
+    from alerts.targets.chosen import Targets
+    from alerts.targets.grafana import Grafana
     from dashboards.grafana_tree import Json
     from dashboards.panel import Board
     from exporter.registry import Registry
-    from targets.chosen import Targets
-    from targets.grafana import Grafana
 
 REPORT = "dashboards/compatibility.txt"
 _OLDEST_LEGACY = "7.0.0"

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from alerts.targets import grafana
+from alerts.targets.feature import Note
 from dashboards import modern
 from dashboards.legacy_panels import STYLE as LEGACY_STYLE
 from dashboards.panel import Form
 from exporter.model.metric import Naming
 from exporter.model.promql import Rendering
-from targets import grafana
-from targets.feature import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from alerts.targets.feature import Feature
+    from alerts.targets.grafana import Grafana
     from dashboards.grafana_tree import Json
     from dashboards.panel import Board, Panel
-    from targets.feature import Feature
-    from targets.grafana import Grafana
 
 _NAMED = 3  # panels of a board that are named in the report; more are counted
 

@@ -9,19 +9,19 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
+from alerts.targets.chosen import EVERY
+from alerts.targets.feature import Note, Section
+from alerts.targets.grafana import LOKI_STEP
 from dashboards.grafana_tree import TAG
 from dashboards.modern import SCHEMA
 from dashboards.panel import COMPLAINT, PREFIX
 from dashboards.units import Show
-from targets.chosen import EVERY
-from targets.feature import Note, Section
-from targets.grafana import LOKI_STEP
 
 if TYPE_CHECKING:
+    from alerts.targets.chosen import Targets
     from dashboards.grafana_tree import Json
     from exporter.model.metric import Naming
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 SLUG = "events"
 PATH = f"loki/{SLUG}.json"

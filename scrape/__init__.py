@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts.output import dump
+from alerts.targets.chosen import EVERY
+from alerts.targets.feature import Note, Section, text
+from alerts.targets.prometheus import EQUAL_LABELS
 from scrape import limits, monitors, prometheus
-from targets.chosen import EVERY
-from targets.feature import Note, Section, text
-from targets.prometheus import EQUAL_LABELS
 
 if TYPE_CHECKING:
+    from alerts.targets.chosen import Targets
     from exporter.model.metric import Naming
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 REPORT = "scrape/compatibility.txt"
 BY_ANNOTATION = "scrape/kubernetes-pods.yml"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from alerts import DECLARED
 from alerts.output import dump
+from alerts.targets.chosen import EVERY
 from alerts.words import Links
 from exporter import __version__
 from scrape.helm import words
@@ -15,15 +16,14 @@ from scrape.kubernetes.objects import Object, running, watching
 from scrape.kubernetes.template import Ref, render
 from scrape.kubernetes.values import declared, defaults, schema, with_release
 from scrape.model import APP
-from targets.chosen import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from alerts.targets.chosen import Targets
     from exporter.model.metric import Naming
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 LINKS: Final = Links()
 CHART: Final = f"helm/{APP}"

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerts import DECLARED
 from alerts.output import dump
+from alerts.targets.chosen import EVERY
 from alerts.words import Links
 from scrape.kubernetes import access, boards
 from scrape.kubernetes.objects import Object, running, watching
 from scrape.kubernetes.template import resolve
 from scrape.kubernetes.values import declared, defaults, with_release
 from scrape.model import NAMESPACE
-from targets.chosen import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from alerts.targets.chosen import Targets
     from exporter.model.metric import Naming
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 LINKS: Final = Links()
 

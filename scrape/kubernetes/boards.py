@@ -12,9 +12,9 @@ from scrape.model import APP
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from alerts.targets.chosen import Targets
     from exporter.model.metric import Naming
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 LABEL: Final = {"grafana_dashboard": "1"}
 FOLDER: Final = {"grafana_folder": "net-exporter"}

@@ -16,10 +16,10 @@ from scrape.model import APP, PORT_NAME, SERVICE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from alerts.targets.chosen import Targets
     from alerts.words import Links
     from exporter.model.metric import Naming
     from exporter.registry import Registry
-    from targets.chosen import Targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ import promql_parser
 import pytest
 
 import dashboards
+from alerts.targets.chosen import Targets
+from alerts.targets.grafana import VERSIONS
 from exporter import registry
 from exporter.model.metric import Identity, Kind, Metric, Naming, Scope
-from targets.chosen import Targets
-from targets.grafana import VERSIONS
 from tests.contract import resource_reader
 
 if TYPE_CHECKING:

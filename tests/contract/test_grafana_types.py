@@ -12,10 +12,10 @@ import pytest
 from grafana_foundation_sdk.cog import encoder, plugins
 
 import dashboards
+from alerts.targets.chosen import Targets
+from alerts.targets.grafana import VERSIONS
 from exporter import registry
 from exporter.model.metric import Naming
-from targets.chosen import Targets
-from targets.grafana import VERSIONS
 
 with warnings.catch_warnings():  # it would rather see the next schema, which Grafana before 12 cannot read
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -17,12 +17,12 @@ import alerts
 import dashboards
 import generate
 import scrape
+from alerts.targets import feature, grafana, prometheus
+from alerts.targets.chosen import EVERY, Targets
+from alerts.targets.feature import Feature
 from dashboards import catalogue, fitting, loki, units
 from exporter import registry
 from exporter.model.metric import Naming
-from targets import feature, grafana, prometheus
-from targets.chosen import EVERY, Targets
-from targets.feature import Feature
 
 MODERN = ("8.4", "9", "10", "11", "12", "13")
 UNITS = json.loads((Path(__file__).parent / "grafana_units.json").read_text("utf-8"))["versions"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from targets import prometheus
+from alerts.targets import prometheus
 
 if TYPE_CHECKING:
-    from targets.grafana import Grafana
-    from targets.prometheus import Prometheus
+    from alerts.targets.grafana import Grafana
+    from alerts.targets.prometheus import Prometheus
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from alerts import recording, rulefile
 from alerts.rules import GROUPS
 from alerts.totals import RULES
 from alerts.words import UID_PREFIX, Links
-from mixin import source
-from mixin.places import SHOWN, UID, Places, brief
-from mixin.source import Added, Changed, Code, place
+from dashboards.mixin import source
+from dashboards.mixin.places import SHOWN, UID, Places, brief
+from dashboards.mixin.source import Added, Changed, Code, place
 
 if TYPE_CHECKING:
     from alerts.model import Group

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboards import variables
+from dashboards.mixin.source import place
 from dashboards.panel import PREFIX
 from exporter.model.metric import Identity, Naming
 from exporter.model.promql import Rendering
-from mixin.source import place
 
 if TYPE_CHECKING:
     from exporter.model.metric import Metric

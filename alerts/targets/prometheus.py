@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from targets.feature import Feature, written
+from alerts.targets.feature import Feature, written
 
 if TYPE_CHECKING:
-    from targets.feature import Version
+    from alerts.targets.feature import Version
 
 
 @dataclass(frozen=True, slots=True)

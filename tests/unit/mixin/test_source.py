@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from mixin import source
-from mixin.source import Changed, Code, place
+from dashboards.mixin import source
+from dashboards.mixin.source import Changed, Code, place
 
 TEXTS = some.text(some.characters(exclude_categories=("Cs", "Co"), exclude_characters="\0"))
 VALUES = some.recursive(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from targets.feature import Feature
+from alerts.targets.feature import Feature
 
 if TYPE_CHECKING:
-    from targets.feature import Version
+    from alerts.targets.feature import Version
 
 
 class Generation(Enum):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from dashboards import bundle
 from dashboards.grafana_tree import TAG
+from dashboards.mixin import source
+from dashboards.mixin.places import SHOWN, UID, in_tree
+from dashboards.mixin.rules import HEAD
+from dashboards.mixin.source import Changed, Code, place
 from dashboards.panel import PREFIX
-from mixin import source
-from mixin.places import SHOWN, UID, in_tree
-from mixin.rules import HEAD
-from mixin.source import Changed, Code, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

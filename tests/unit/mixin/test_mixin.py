@@ -14,9 +14,8 @@ import pytest
 import yaml
 
 import alerts
-import mixin
 from alerts.words import Links
-from dashboards import bundle
+from dashboards import bundle, mixin
 from exporter import registry
 from exporter.model.metric import Naming
 from exporter.model.promql import Rendering

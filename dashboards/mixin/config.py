@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from alerts import thresholds
 from dashboards import variables
 from dashboards.grafana_tree import TAG
+from dashboards.mixin import source
+from dashboards.mixin.places import JOB, field
 from dashboards.panel import PREFIX
 from exporter.model.metric import Identity, Naming
-from mixin import source
-from mixin.places import JOB, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts import DECLARED, LINKS
-from mixin import boards, config, rules, source
+from dashboards.mixin import boards, config, rules, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
