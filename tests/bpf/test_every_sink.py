@@ -28,6 +28,7 @@ CONNECTIONS = 60  # each is refused: one event of who sent the reset, one of who
 LOCAL = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 TYPES = ("TCPRESET_NOSOCK", "TCPRESET_RECEIVE")
 CLOSED = 81
+FIRST_PORT = 20_000  # of the counted connections: below those that the kernel gives away
 Key: TypeAlias = tuple[str, str]  # type, and port of the client
 
 
@@ -37,10 +38,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _refused(inside: Namespace, family: int) -> int:
-    """Connect to where nobody listens; the port that it came from."""
+def _refused(inside: Namespace, family: int, port: int = 0) -> int:
+    """Connect from a port to where nobody listens; which port that was."""
     with inside.open(family) as client:
-        client.bind((LOCAL[family], 0))
+        client.bind((LOCAL[family], port))
         with pytest.raises(ConnectionRefusedError):
             client.connect((LOCAL[family], CLOSED))
         return int(client.getsockname()[1])
@@ -108,7 +109,7 @@ def test_each_event_is_once_in_every_sink_though_one_is_replaced(
             exporter.wait_until_serving().get("/metrics")
             _until(lambda: _refused(inside, socket.AF_INET) and client.ready(0.1))
             for number in range(CONNECTIONS):
-                ports.add(str(_refused(inside, (socket.AF_INET, socket.AF_INET6)[number % 2])))
+                ports.add(str(_refused(inside, (socket.AF_INET, socket.AF_INET6)[number % 2], FIRST_PORT + number)))
                 if number == CONNECTIONS // 2:
                     config.write_text(_settings(second, port, loki.addr))
                     assert post(exporter)[0] == 200

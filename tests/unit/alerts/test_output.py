@@ -5,10 +5,10 @@ import yaml
 from alerts.output import NOTICE, WIDTH, dump
 
 
-def test_order_is_kept_and_lists_stand_below_their_key() -> None:
+def test_order_is_kept_and_nothing_is_written_as_an_alias() -> None:
     shared = {"b": 1, "a": 2}
     text = dump({"z": [shared, shared], "y": "true"}, "First line.", "").decode()
-    assert text == NOTICE + "# First line.\n#\nz:\n  - b: 1\n    a: 2\n  - b: 1\n    a: 2\ny: 'true'\n"
+    assert text == NOTICE + "# First line.\n#\nz:\n- b: 1\n  a: 2\n- b: 1\n  a: 2\ny: 'true'\n"
 
 
 def test_long_and_multi_line_strings_survive() -> None:

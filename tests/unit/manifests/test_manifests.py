@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from alerts.targets.chosen import EVERY
 from exporter import config, registry
 from exporter.errors import DeclarationError
 from exporter.model.metric import Naming
@@ -192,4 +193,4 @@ def test_dashboards_fit_into_their_objects_and_are_what_provisioning_loads() -> 
 def test_a_dashboard_too_large_for_kubectl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards, "MOST_BYTES", 50_000)
     with pytest.raises(DeclarationError, match=r"dashboard \w+ takes \d+ bytes as a ConfigMap, more than 50000"):
-        boards.minified(registry.load(), Naming.KUBESKOOP)
+        boards.minified(registry.load(), Naming.KUBESKOOP, EVERY)
