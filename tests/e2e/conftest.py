@@ -145,7 +145,7 @@ def until(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"{url} did not answer: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not for longer, as it would be in the way of all that follows
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Everything running, and scraped often enough for rates."""
     if os.geteuid() != 0:

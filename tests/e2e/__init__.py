@@ -1,0 +1,1 @@
+"""The bundle against a running exporter, in real Prometheus and VictoriaMetrics."""
