@@ -28,8 +28,12 @@ def _rules() -> Iterator[tuple[str, str]]:
 
 
 def _comparable(expression: str) -> str:
-    """Without topk: of equal values each database takes others."""
-    return re.sub(r"topk\(\d+, ", "(", expression)
+    """Without topk, of which each database takes others when values are equal, and without quantiles.
+
+    A quantile of what did not happen within the window is nothing in the one database and not a number in the other,
+    and what is rare happened within the window of one of them alone.
+    """
+    return re.sub(r"(topk|histogram_quantile)\([0-9.]+, ", "(", expression)
 
 
 def _series(node: Node, database: Database, expression: str) -> set[frozenset[tuple[str, str]]]:

@@ -48,12 +48,22 @@ def context(tls: Tls, path: str, read: Callable[[str], bytes]) -> ssl.SSLContext
     if tls.ciphers:
         made.set_ciphers(":".join(tls.ciphers))
     if tls.curve:
-        made.set_ecdh_curve(tls.curve)
+        _set_curve(made, tls.curve, path)
     _load_pair(made, tls, path, read)
     made.verify_mode = _VERIFY[tls.client_auth]
     if tls.client_ca:
         _load_authorities(made, tls.client_ca, path, read)
     return made
+
+
+def _set_curve(made: ssl.SSLContext, curve: str, path: str) -> None:
+    try:
+        made.set_ecdh_curve(curve)
+    except (ssl.SSLError, ValueError) as problem:  # X25519 before OpenSSL 3.2
+        raise UsageError(
+            f"{path}: tls_server_config.curve_preferences: {ssl.OPENSSL_VERSION} cannot be held to {curve} alone; "
+            "name another curve, or leave the key out"
+        ) from problem
 
 
 def _load_pair(made: ssl.SSLContext, tls: Tls, path: str, read: Callable[[str], bytes]) -> None:

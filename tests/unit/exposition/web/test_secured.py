@@ -16,6 +16,7 @@ import bcrypt
 import pytest
 import yaml
 
+from exporter.errors import UsageError
 from exporter.exposition.web.live import Web
 from exporter.model.health import HTTP_REFUSED, WEB_CONFIG_VALID
 
@@ -125,17 +126,35 @@ def test_ciphers_are_those_named_in_the_order_of_who_decides(
         made.ask(client)
 
 
-@pytest.mark.parametrize(("curve", "group"), [("X25519", "X25519"), ("CurveP521", "P-521")])
-def test_the_curve_is_the_one_named(secured: Callable[..., Secured], curve: str, group: str) -> None:
-    made = secured({"curve_preferences": [curve]})
+def _groups(made: Secured) -> Callable[[str], bool]:
+    """Whether a client that offers nothing but a group gets a connection."""
     address = f"127.0.0.1:{made.endpoint.port}"
 
-    def handshake(groups: str) -> str:
-        words = ["openssl", "s_client", "-connect", address, "-groups", groups]
-        return subprocess.run(words, input="", capture_output=True, text=True, check=False, timeout=60).stdout
+    def accepted(group: str) -> bool:
+        words = ["openssl", "s_client", "-connect", address, "-groups", group]
+        done = subprocess.run(words, input="", capture_output=True, text=True, check=False, timeout=60)
+        return "New, TLSv1.3" in done.stdout
 
-    assert "New, TLSv1.3" in handshake(group)
-    assert "New, TLSv1.3" not in handshake("P-384")
+    return accepted
+
+
+def test_the_curve_is_the_one_named(secured: Callable[..., Secured]) -> None:
+    accepted = _groups(secured({"curve_preferences": ["CurveP521"]}))
+    assert accepted("P-521")
+    assert not accepted("P-384")
+
+
+def test_a_curve_that_openssl_cannot_be_held_to_is_refused(secured: Callable[..., Secured]) -> None:
+    """X25519 is one before OpenSSL 3.2, and as good as the others since."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve("X25519")
+    except ssl.SSLError:
+        with pytest.raises(UsageError, match=r"web.yml: tls_server_config.curve_preferences: OpenSSL .* X25519 alone"):
+            secured({"curve_preferences": ["X25519"]})
+    else:
+        accepted = _groups(secured({"curve_preferences": ["X25519"]}))
+        assert accepted("X25519")
+        assert not accepted("P-384")
 
 
 def test_a_required_certificate_must_be_there_of_our_authority_and_in_its_time(
