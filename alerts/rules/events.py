@@ -24,7 +24,7 @@ LOST = AlertRule(
         diagnosis=(
             "The log of the exporter names the sink's place and what it answers.",
             "Which reason? A full queue: the place is slower than events come; a refusal: see its own log.",
-            "Which types come most, by the rate of `kubeskoop_exporter_events_total`?",
+            "Which types come most, as the events of the exporter's dashboard show?",
         ),
         mitigation=(
             "Raise `event.queue`, or the sink's own buffer, when the place only lags for a while.",
