@@ -158,7 +158,7 @@ ENDED = Hook("a packet that is dropped", (("packet_dropped",),))
 ARRIVED = Hook("a packet that enters the stack", (("netif_receive_skb",),))
 
 
-_ROUTED = Hook(  # watched only for events, which do without where it cannot be
+ROUTED = Hook(  # watched only for events, which do without where it cannot be
     "a packet that was routed",
     (
         ("routed_in4", "routed_in6", "routed_out4", "routed_out6"),
@@ -181,7 +181,7 @@ def open_probe(env: Env) -> NetnsLatency:
     bpf = attached(
         _NAME,
         env.sys,
-        (RECEIVED, SENT, ENDED, ARRIVED, *((_ROUTED,) if plan else ())),
+        (RECEIVED, SENT, ENDED, ARRIVED, *((ROUTED,) if plan else ())),
         variables=given.variables,
         entries=given.entries,
         cgroup=cgroup.root(env.proc),

@@ -39,7 +39,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Leave the probe only one of its ways."""
     number: int = request.param
     kernel, sections = Attachable(Path("/sys")), _sections()
-    for name in ("RECEIVED", "SENT"):
+    for name in ("RECEIVED", "SENT", "ROUTED"):
         hook: Hook = getattr(probe, name)
         for program in hook.ways[number]:
             if reason := kernel.lacking(sections[program]):
